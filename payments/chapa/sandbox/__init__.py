@@ -1,0 +1,1 @@
+"""The local Chapa: the far end of the wire, for development, demonstrations and tests."""

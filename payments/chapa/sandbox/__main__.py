@@ -1,0 +1,13 @@
+"""`python -m payments.chapa.sandbox`, set up by the environment as docs/chapa.md says."""
+
+import os
+import sys
+
+from payments.chapa.sandbox.config import SandboxConfig
+from payments.chapa.sandbox.server import serve
+
+try:
+    config = SandboxConfig.from_environment(os.environ)
+except ValueError as error:
+    sys.exit(f"local Chapa: {error}")
+serve(config)

@@ -1,0 +1,136 @@
+"""The control API: look behind the counter, force outcomes, switch faults. Not Chapa's."""
+
+from dataclasses import asdict
+
+from flask import Blueprint, Response, abort, jsonify, request
+
+from payments.chapa.sandbox import bodies
+from payments.chapa.sandbox.faults import Faults
+from payments.chapa.sandbox.local_chapa import LocalChapa
+from payments.chapa.sandbox.store import Attempt
+from payments.chapa.sandbox.transactions import NotAllowed, Status, Transaction
+
+_MOST_WEBHOOKS = 200
+
+
+def control_blueprint(chapa: LocalChapa) -> Blueprint:
+    """Return the routes under /control; errors are `{"error": "..."}`."""
+    control = Blueprint("control", __name__, url_prefix="/control")
+    _add_lists(control, chapa)
+    _add_moves(control, chapa)
+    _add_faults(control, chapa)
+
+    @control.errorhandler(NotAllowed)
+    def conflict(reason: NotAllowed) -> tuple[Response, int]:
+        return jsonify(error=str(reason)), 409
+
+    @control.errorhandler(ValueError)
+    def malformed(reason: ValueError) -> tuple[Response, int]:
+        return jsonify(error=str(reason)), 400
+
+    @control.errorhandler(404)
+    def unknown(_: Exception) -> tuple[Response, int]:
+        return jsonify(error="no such transaction"), 404
+
+    return control
+
+
+def _add_lists(control: Blueprint, chapa: LocalChapa) -> None:
+    @control.get("/transactions")
+    def list_transactions() -> Response:
+        return jsonify([_shown(chapa, each) for each in chapa.store.transactions()])
+
+    @control.get("/transactions/<tx_ref>")
+    def show_transaction(tx_ref: str) -> Response:
+        return jsonify(_shown(chapa, chapa.store.find(tx_ref) or abort(404)))
+
+    @control.delete("/transactions")
+    def forget_everything() -> Response:
+        chapa.reset()
+        return jsonify([])
+
+    @control.get("/calls")
+    def list_calls() -> Response:
+        references = chapa.store.called_references()
+        return jsonify({tx_ref: chapa.store.calls(tx_ref) for tx_ref in references})
+
+
+def _add_moves(control: Blueprint, chapa: LocalChapa) -> None:
+    moves = {
+        "pay": chapa.pay,
+        "decline": chapa.decline,
+        "reverse": chapa.reverse,
+        "refund": chapa.refund,
+    }
+
+    @control.post("/transactions/<tx_ref>/<any(pay,decline,reverse,refund):move>")
+    def force_outcome(tx_ref: str, move: str) -> Response:
+        changed = moves[move](chapa.store.find(tx_ref) or abort(404))
+        return jsonify(_shown(chapa, changed))
+
+    @control.post("/transactions/<tx_ref>/webhook")
+    def send_webhook(tx_ref: str) -> Response:
+        transaction = chapa.store.find(tx_ref) or abort(404)
+        wish = _read_object()
+        times = wish.get("times", 1)
+        # JSON's true is an int to Python.
+        if type(times) is not int or not 1 <= times <= _MOST_WEBHOOKS:
+            raise ValueError(f"times must be 1 to {_MOST_WEBHOOKS}")
+        if transaction.status is Status.PENDING:
+            raise NotAllowed("nothing has happened that a webhook could tell")
+        statuses = chapa.deliveries.send_again(
+            transaction, times=times, at_once=wish.get("concurrent") is True
+        )
+        return jsonify(statuses=statuses)
+
+
+def _add_faults(control: Blueprint, chapa: LocalChapa) -> None:
+    @control.get("/faults")
+    def show_faults() -> Response:
+        return jsonify(_shown_faults(chapa.faults.now))
+
+    @control.post("/faults")
+    def set_faults() -> Response:
+        return jsonify(_shown_faults(chapa.faults.set(_read_object())))
+
+    @control.delete("/faults")
+    def clear_faults() -> Response:
+        chapa.faults.clear()
+        return jsonify(_shown_faults(chapa.faults.now))
+
+
+def _read_object() -> dict[str, object]:
+    body = request.get_json(force=True, silent=True) if request.get_data() else {}
+    if not isinstance(body, dict):
+        raise ValueError("the body must be a JSON object")
+    return body
+
+
+def _shown(chapa: LocalChapa, transaction: Transaction) -> dict[str, object]:
+    return {
+        "tx_ref": transaction.tx_ref,
+        "mode": transaction.mode,
+        "status": transaction.status,
+        "amount": f"{transaction.amount:.2f}",
+        "currency": transaction.currency,
+        "reference": transaction.reference,
+        "attempts": transaction.attempts,
+        "link_expired": transaction.link_expired,
+        "payable": chapa.is_payable(transaction),
+        "checkout_url": chapa.checkout_url(transaction),
+        "callback_url": transaction.callback_url,
+        "return_url": transaction.return_url,
+        "created_at": bodies.timestamp(transaction.created_at),
+        "updated_at": bodies.timestamp(transaction.updated_at),
+        "calls": chapa.store.calls(transaction.tx_ref),
+        "deliveries": [_shown_attempt(each) for each in chapa.store.attempts(transaction.tx_ref)],
+    }
+
+
+def _shown_attempt(attempt: Attempt) -> dict[str, object]:
+    return asdict(attempt) | {"sent_at": attempt.sent_at.isoformat()}
+
+
+def _shown_faults(faults: Faults) -> dict[str, object]:
+    amount = None if faults.amount is None else str(faults.amount)
+    return asdict(faults) | {"amount": amount}

@@ -1,0 +1,91 @@
+"""Serve the local Chapa: as a process, or in a thread for tests."""
+
+import socket
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from threading import Thread
+from urllib.parse import urlsplit
+
+from werkzeug.serving import BaseWSGIServer, WSGIRequestHandler, make_server
+
+from payments.chapa.sandbox.app import create_app
+from payments.chapa.sandbox.config import SandboxConfig
+from payments.chapa.sandbox.faults import FaultSwitches
+from payments.chapa.sandbox.local_chapa import LocalChapa
+from payments.chapa.sandbox.store import Store
+
+_BACKLOG = 128
+
+
+@dataclass(frozen=True)
+class RunningSandbox:
+    """A local Chapa that answers on a real socket."""
+
+    chapa: LocalChapa
+
+    @property
+    def base_url(self) -> str:
+        return self.chapa.config.base_url
+
+    @property
+    def origin(self) -> str:
+        return self.chapa.config.origin
+
+    @property
+    def checkout_host(self) -> str:
+        return urlsplit(self.chapa.config.checkout_origin).netloc
+
+    def reset(self) -> None:
+        """Make it as new, so that the next test can have it."""
+        self.chapa.reset()
+
+    @property
+    def store(self) -> Store:
+        return self.chapa.store
+
+    @property
+    def faults(self) -> FaultSwitches:
+        return self.chapa.faults
+
+
+@contextmanager
+def running_sandbox(config: SandboxConfig) -> Iterator[RunningSandbox]:
+    """Serve in a thread until the block ends; port 0 becomes a free one."""
+    sandbox, server = _bind(config, _Quiet)
+    thread = Thread(target=server.serve_forever, args=(0.02,), name="local-chapa", daemon=True)
+    thread.start()
+    try:
+        yield sandbox
+    finally:
+        sandbox.chapa.stop()
+        server.shutdown()
+        thread.join()
+
+
+def serve(config: SandboxConfig) -> None:
+    """Serve until interrupted."""
+    sandbox, server = _bind(config, WSGIRequestHandler)
+    print(f"local Chapa at {sandbox.origin}/, telling {config.deliver_to}", flush=True)
+    server.serve_forever()
+    sandbox.chapa.stop()
+
+
+class _Quiet(WSGIRequestHandler):
+    def log_request(self, *_: object) -> None:
+        pass
+
+
+def _bind(
+    config: SandboxConfig, handler: type[WSGIRequestHandler]
+) -> tuple[RunningSandbox, BaseWSGIServer]:
+    """The addresses that Chapa gives out carry the port, so the port comes first."""
+    host, wanted_port = config.listen_on
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    with socket.create_server((host, wanted_port), family=family, backlog=_BACKLOG) as listener:
+        port = listener.getsockname()[1]
+        app = create_app(config.on_port(port))
+        server = make_server(
+            host, port, app, threaded=True, request_handler=handler, fd=listener.fileno()
+        )
+    return RunningSandbox(app.extensions["chapa"]), server

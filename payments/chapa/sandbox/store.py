@@ -1,0 +1,108 @@
+"""Everything the local Chapa remembers: in memory, so a restart forgets it."""
+
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime
+from threading import Lock
+
+from payments.chapa.sandbox.transactions import Transaction
+from payments.chapa.wire import Mode
+
+CALLS = ("initialize", "verify", "cancel")
+
+
+class ReferenceUsed(Exception):
+    """A reference serves once for each key, for ever."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Attempt:
+    """One request sent to Guzo; `http_status` is None where there was no answer."""
+
+    tx_ref: str
+    kind: str
+    event: str
+    url: str
+    number: int
+    sent_at: datetime
+    http_status: int | None
+    problem: str
+
+
+class Store:
+    """Safe for many threads; what it returns never changes afterwards."""
+
+    def __init__(self) -> None:
+        self._lock = Lock()
+        self._transactions: dict[tuple[Mode, str], Transaction] = {}
+        self._by_token: dict[str, tuple[Mode, str]] = {}
+        self._attempts: dict[str, list[Attempt]] = {}
+        self._calls: dict[str, Counter[str]] = {}
+
+    def add(self, transaction: Transaction) -> None:
+        """:raises ReferenceUsed: if this mode has seen the reference."""
+        key = (transaction.mode, transaction.tx_ref)
+        with self._lock:
+            if key in self._transactions:
+                raise ReferenceUsed
+            self._transactions[key] = transaction
+            self._by_token[transaction.token] = key
+
+    def change(
+        self, transaction: Transaction, change: Callable[[Transaction], Transaction]
+    ) -> Transaction:
+        """Apply a change to the newest state of a transaction, alone; return the new state."""
+        key = (transaction.mode, transaction.tx_ref)
+        with self._lock:
+            changed = change(self._transactions[key])
+            self._transactions[key] = changed
+            return changed
+
+    def find(self, tx_ref: str, mode: Mode | None = None) -> Transaction | None:
+        """Return the newest state of a transaction, of any mode unless one is named."""
+        with self._lock:
+            modes = tuple(Mode) if mode is None else (mode,)
+            keys = ((each, tx_ref) for each in modes)
+            return next((self._transactions[k] for k in keys if k in self._transactions), None)
+
+    def find_by_token(self, token: str) -> Transaction | None:
+        with self._lock:
+            key = self._by_token.get(token)
+            return None if key is None else self._transactions[key]
+
+    def transactions(self) -> list[Transaction]:
+        """Return all of them, oldest first."""
+        with self._lock:
+            return list(self._transactions.values())
+
+    def count_call(self, kind: str, tx_ref: str) -> None:
+        with self._lock:
+            self._calls.setdefault(tx_ref, Counter())[kind] += 1
+
+    def calls(self, tx_ref: str) -> dict[str, int]:
+        """Return how often each call was made for a reference, failed and unknown ones too."""
+        with self._lock:
+            counted = self._calls.get(tx_ref, Counter())
+            return {kind: counted[kind] for kind in CALLS}
+
+    def called_references(self) -> list[str]:
+        with self._lock:
+            return list(self._calls)
+
+    def record(self, attempt: Attempt) -> None:
+        with self._lock:
+            self._attempts.setdefault(attempt.tx_ref, []).append(attempt)
+
+    def attempts(self, tx_ref: str) -> list[Attempt]:
+        """Return what was sent to Guzo about a reference, in the order it was answered."""
+        with self._lock:
+            return list(self._attempts.get(tx_ref, ()))
+
+    def clear(self) -> None:
+        """Forget everything, used references too."""
+        with self._lock:
+            self._transactions.clear()
+            self._by_token.clear()
+            self._attempts.clear()
+            self._calls.clear()
