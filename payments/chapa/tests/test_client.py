@@ -1,10 +1,8 @@
 """The real client against peers that misbehave on real sockets."""
 
 import gzip
-import shutil
 import socket
 import ssl
-import subprocess
 import threading
 import time
 from collections.abc import Callable
@@ -224,11 +222,8 @@ def test_plain_http_behind_an_https_address_is_a_tls_failure(make_client: MakeCl
     assert evidence["problem"] == "TLS failure"
 
 
-@pytest.mark.skipif(shutil.which("openssl") is None, reason="needs openssl to make a certificate")
-def test_a_certificate_nobody_vouches_for_is_refused(
-    make_client: MakeClient, tmp_path: Path
-) -> None:
-    certificate = make_certificate(tmp_path)
+def test_a_certificate_nobody_vouches_for_is_refused(make_client: MakeClient) -> None:
+    certificate = Path(__file__).with_name("untrusted_certificate.pem")
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(certificate)
     with socket.create_server(("127.0.0.1", 0)) as listener:
@@ -245,13 +240,3 @@ def test_a_certificate_nobody_vouches_for_is_refused(
         thread.join()
 
     assert evidence == {"problem": "TLS failure", "cause": "SSLCertVerificationError"}
-
-
-def make_certificate(folder: Path) -> Path:
-    path = folder / "certificate.pem"
-    command = "openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -days 1"
-    names = ["-subj", "/CN=127.0.0.1", "-addext", "subjectAltName=IP:127.0.0.1"]
-    outputs = ["-keyout", str(path), "-out", str(folder / "public.pem")]
-    subprocess.run([*command.split(), *names, *outputs], check=True, capture_output=True)
-    path.write_text(path.read_text() + (folder / "public.pem").read_text())
-    return path
