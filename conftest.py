@@ -1,0 +1,50 @@
+"""Fixtures that tests of more than one room share."""
+
+from collections.abc import Callable, Iterator
+
+import pytest
+from django.conf import settings as project_settings
+from django.utils import timezone
+from pytest_django.fixtures import Settings
+from pytest_django.live_server_helper import LiveServer
+
+from core.testing import use_quick_teardown
+from events.delivery import drain_all
+from payments.chapa.sandbox.config import SandboxConfig
+from payments.chapa.sandbox.server import RunningSandbox, running_sandbox
+
+use_quick_teardown()
+# The live server starts a thread per connection: kept database connections would pile up.
+project_settings.DATABASES["default"]["CONN_MAX_AGE"] = 0
+
+
+@pytest.fixture(scope="session")
+def sandbox(live_server: LiveServer) -> Iterator[RunningSandbox]:
+    """The local Chapa on a real socket, calling back to a real server of ours."""
+    config = SandboxConfig(
+        secret_keys=(project_settings.CHAPA_SECRET_KEY,),
+        webhook_secrets=tuple(project_settings.CHAPA_WEBHOOK_SECRETS),
+        public_url=live_server.url,
+        retry_s=0.2,
+    )
+    with running_sandbox(config) as running:
+        yield running
+
+
+@pytest.fixture
+def chapa(
+    sandbox: RunningSandbox, live_server: LiveServer, settings: Settings
+) -> Iterator[RunningSandbox]:
+    """A local Chapa that knows nothing yet, and Guzo pointed at it."""
+    sandbox.reset()
+    settings.PUBLIC_URL = live_server.url
+    settings.CHAPA_BASE_URL = sandbox.base_url
+    settings.CHAPA_CHECKOUT_HOSTS = [sandbox.checkout_host]
+    yield sandbox
+    sandbox.reset()
+
+
+@pytest.fixture
+def drain() -> Callable[[], int]:
+    """Deliver what is due now, here, as `manage.py deliver_events` does."""
+    return lambda: drain_all(timezone.now)

@@ -1,0 +1,94 @@
+"""People and their logins."""
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from django.contrib.auth.hashers import check_password, make_password
+from django.contrib.auth.password_validation import validate_password
+from django.core.exceptions import ValidationError
+from django.db import IntegrityError, transaction
+from knox.models import AuthToken
+from knox.settings import knox_settings
+
+from core.errors import Conflict, Invalid, Refusal
+from core.models import User
+
+
+class EmailTaken(Conflict):
+    """Someone has this e-mail address already."""
+
+    code = "email_taken"
+
+
+class WeakPassword(Invalid):
+    """The password is too weak."""
+
+    code = "weak_password"
+
+
+class CredentialsRejected(Refusal):
+    """E-mail and password do not match."""
+
+    code = "credentials_rejected"
+    status = 401
+
+
+@dataclass(frozen=True)
+class Login:
+    token: str
+    expires_at: datetime
+
+
+def register_user(
+    *,
+    email: str,
+    password: str,
+    first_name: str,
+    last_name: str,
+    phone_number: str = "",
+    language: str = User.Language.ENGLISH,
+) -> User:
+    """
+    Make an account.
+
+    :raises EmailTaken: if the address, in whatever case, has one.
+    :raises WeakPassword: if the password fails Django's validators.
+    """
+    user = User(
+        email=email.lower(),
+        first_name=first_name,
+        last_name=last_name,
+        phone_number=phone_number,
+        language=language,
+    )
+    try:
+        validate_password(password, user)
+    except ValidationError as weak:
+        raise WeakPassword(
+            " ".join(weak.messages), pointers={"/password": weak.messages[0]}
+        ) from weak
+    user.set_password(password)
+    try:
+        with transaction.atomic():
+            user.save(force_insert=True)
+    except IntegrityError as taken:
+        raise EmailTaken("Log in, or use another address.") from taken
+    return user
+
+
+def log_in(*, email: str, password: str) -> Login:
+    """
+    Return a fresh token; it is stored hashed and cannot be read again.
+
+    An unknown address costs a hash as well: the time taken does not tell who has an account.
+
+    :raises CredentialsRejected: for a wrong password, an unknown address or a closed account.
+    """
+    user = User.objects.filter(email=email.lower()).first()
+    if user is None:
+        make_password(password)
+        raise CredentialsRejected("Check both and try again.")
+    if not check_password(password, user.password) or not user.is_active:
+        raise CredentialsRejected("Check both and try again.")
+    record, token = AuthToken.objects.create(user, expiry=knox_settings.TOKEN_TTL)
+    return Login(token=token, expires_at=record.expiry)

@@ -1,0 +1,144 @@
+"""Read settings from the environment and one env file; refuse by name what is missing or wrong."""
+
+import os
+import re
+from collections.abc import Callable
+from email.utils import parseaddr
+from pathlib import Path
+from typing import TypeVar
+from urllib.parse import urlsplit
+
+from decouple import Config, RepositoryEmpty, RepositoryEnv, UndefinedValueError
+from django.core.exceptions import ImproperlyConfigured, ValidationError
+from django.core.validators import EmailValidator
+
+T = TypeVar("T")
+
+
+class Environment:
+    """The real environment first, then the one env file: no parent folder is searched."""
+
+    def __init__(self, file: Path) -> None:
+        self._config = Config(RepositoryEnv(str(file)) if file.is_file() else RepositoryEmpty())
+
+    def read(self, name: str, parse: Callable[[str], T]) -> T:
+        """
+        Return the parsed value of one setting.
+
+        :raises ImproperlyConfigured: naming the setting, if it is absent or does not parse.
+        """
+        try:
+            text = str(self._config(name)).strip()
+        except UndefinedValueError as missing:
+            raise ImproperlyConfigured(
+                f"{name} is not set. Copy .env.sample to .env, or set it in the environment."
+            ) from missing
+        try:
+            return parse(text)
+        except ValueError as wrong:
+            raise ImproperlyConfigured(f"{name} is wrong: {wrong}") from wrong
+
+    def text(self, name: str) -> str:
+        return self.read(name, _filled)
+
+    def optional(self, name: str) -> str:
+        """May be empty, but must be named: a forgotten setting is not an empty one."""
+        return self.read(name, str)
+
+    def flag(self, name: str) -> bool:
+        return self.read(name, _flag)
+
+    def number(self, name: str, *, low: int, high: int) -> int:
+        return self.read(name, lambda text: _between(int(text), low, high))
+
+    def one_of(self, name: str, *choices: str) -> str:
+        return self.read(name, lambda text: _one_of(text, choices))
+
+    def names(self, name: str) -> list[str]:
+        return self.read(name, _names)
+
+    def url(self, name: str) -> str:
+        return self.read(name, _url)
+
+    def server(self, name: str, *schemes: str) -> str:
+        """The address of a server, credentials and all; it may be empty."""
+        return self.read(name, lambda text: _server(text, schemes))
+
+    def mail_address(self, name: str) -> str:
+        """One address, bare or with a name: `Guzo <bookings@guzo.et>`."""
+        return self.read(name, _mail_address)
+
+    def chapa_key(self, name: str, *, mode: str) -> str:
+        """The secret key of Chapa's v1 platform; its prefix alone selects test or live."""
+        return self.read(name, lambda text: _chapa_key(text, mode))
+
+
+def environment_of(project: Path) -> Environment:
+    return Environment(Path(os.environ.get("ENV_FILE") or project / ".env"))
+
+
+def _filled(text: str) -> str:
+    if not text:
+        raise ValueError("it is empty")
+    return text
+
+
+def _flag(text: str) -> bool:
+    if text.lower() not in ("true", "false"):
+        raise ValueError(f"expected true or false, not {text!r}")
+    return text.lower() == "true"
+
+
+def _between(value: int, low: int, high: int) -> int:
+    if not low <= value <= high:
+        raise ValueError(f"expected {low} to {high}, not {value}")
+    return value
+
+
+def _one_of(text: str, choices: tuple[str, ...]) -> str:
+    if text not in choices:
+        raise ValueError(f"expected one of {', '.join(choices)}, not {text!r}")
+    return text
+
+
+def _names(text: str) -> list[str]:
+    found = [part.strip() for part in text.split(",") if part.strip()]
+    if not found:
+        raise ValueError("it is empty; expected a comma-separated list")
+    return found
+
+
+def _url(text: str) -> str:
+    parts = urlsplit(text)
+    if parts.scheme not in ("http", "https") or not parts.hostname or parts.query or parts.fragment:
+        raise ValueError("expected an http or https address without a query")
+    if parts.username or parts.password:
+        raise ValueError("an address must not carry credentials")
+    return text.rstrip("/")
+
+
+def _server(text: str, schemes: tuple[str, ...]) -> str:
+    # The text itself is not repeated: it may hold a password.
+    parts = urlsplit(text)
+    if text and (parts.scheme not in schemes or parts.port == 0):
+        raise ValueError(f"expected an address that begins with {':// or '.join(schemes)}://")
+    return text
+
+
+def _mail_address(text: str) -> str:
+    try:
+        EmailValidator()(parseaddr(text)[1])
+    except ValidationError:
+        raise ValueError("expected one e-mail address, bare or as Name <address>") from None
+    return text
+
+
+def _chapa_key(text: str, mode: str) -> str:
+    if text.startswith("CHAPA_"):
+        raise ValueError("this is a key of Chapa's v2 platform; Guzo speaks v1 (CHASECK...)")
+    prefix = "CHASECK_TEST-" if mode == "test" else "CHASECK-"
+    if not re.fullmatch(rf"{prefix}[A-Za-z0-9]+", text):
+        raise ValueError(
+            f"expected {prefix} and then letters and digits because CHAPA_MODE is {mode}"
+        )
+    return text

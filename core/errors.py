@@ -1,0 +1,81 @@
+"""
+Refusals: what a service raises when it will not do what it was asked.
+
+A refusal is an answer, not a bug. Its kind decides the HTTP status, its `code` is stable and part
+of the contract; `core/problems.py` says both over HTTP.
+"""
+
+from datetime import timedelta
+from typing import ClassVar
+
+
+class Refusal(Exception):
+    """The docstring of each refusal is its title; `detail` is for whoever must act on it."""
+
+    code: ClassVar[str]
+    status: ClassVar[int]
+
+    def __init__(
+        self,
+        detail: str = "",
+        *,
+        pointers: dict[str, str] | None = None,
+        retry_after: timedelta | None = None,
+    ) -> None:
+        super().__init__(detail)
+        self.detail = detail
+        self.pointers = pointers or {}
+        self.retry_after = retry_after
+
+    @property
+    def title(self) -> str:
+        return " ".join((type(self).__doc__ or self.code).split()).rstrip(".")
+
+
+class Invalid(Refusal):
+    """The request is not valid."""
+
+    code = "invalid"
+    status = 400
+
+
+class NotFound(Refusal):
+    """There is no such thing here."""
+
+    code = "not_found"
+    status = 404
+
+
+class Conflict(Refusal):
+    """The present state does not allow this."""
+
+    code = "conflict"
+    status = 409
+
+
+class Unprocessable(Refusal):
+    """The request contradicts an earlier one."""
+
+    code = "unprocessable"
+    status = 422
+
+
+class TooMany(Refusal):
+    """Too many requests."""
+
+    code = "throttled"
+    status = 429
+
+
+class BadGateway(Refusal):
+    """Someone we depend on refused."""
+
+    code = "bad_gateway"
+    status = 502
+
+
+class Unavailable(Refusal):
+    """Someone we depend on does not answer."""
+
+    code = "unavailable"
+    status = 503

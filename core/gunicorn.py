@@ -1,0 +1,18 @@
+"""gunicorn's configuration; the names are gunicorn's."""
+
+import os
+
+os.environ.setdefault("DJANGO_SETTINGS_MODULE", "core.settings")
+
+from django.conf import settings
+
+bind = f"{settings.BIND}:{settings.PORT}"
+worker_class = "gthread"
+workers = settings.WEB_PROCESSES
+threads = settings.WEB_THREADS
+# Longer than connect + read towards Chapa, so that an initiation is never cut off half way.
+graceful_timeout = 20
+keepalive = 5
+limit_request_line = 4094
+limit_request_fields = 60
+control_socket_disable = True

@@ -1,0 +1,185 @@
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from django.test import Client
+from django.utils import timezone
+from knox.models import AuthToken
+
+from core.models import User
+from core.tests.factories import PASSWORD, UserFactory
+from core.views import Users
+
+pytestmark = pytest.mark.django_db
+
+PERSON = {
+    "email": "Selam.Tesfaye@Guzo.ET",
+    "password": PASSWORD,
+    "first_name": "Selam",
+    "last_name": "Tesfaye",
+}
+
+
+def _register(client: Client, **changes: object) -> Any:
+    return client.post("/api/v1/users", PERSON | changes, content_type="application/json")
+
+
+def _log_in(client: Client, **changes: object) -> Any:
+    body = {"email": PERSON["email"], "password": PASSWORD} | changes
+    return client.post("/api/v1/tokens", body, content_type="application/json")
+
+
+def _token() -> str:
+    token: str = AuthToken.objects.create(UserFactory.create())[1]
+    return token
+
+
+def _with(header: str) -> Any:
+    return Client(raise_request_exception=False).get(
+        "/api/v1/bookings", headers={"Authorization": header}
+    )
+
+
+def test_an_account_is_made_and_its_password_is_never_shown(client: Client) -> None:
+    response = _register(client, phone_number="+251911223344", language="am")
+
+    assert response.status_code == 201
+    assert "password" not in response.json()
+    assert PASSWORD not in response.content.decode()
+    user = User.objects.get()
+    assert user.password.startswith("argon2")
+    assert (user.phone_number, user.language) == ("+251911223344", "am")
+
+
+def test_nobody_registers_as_staff(client: Client) -> None:
+    assert _register(client, is_staff=True).status_code == 400
+    _register(client)
+
+    assert not User.objects.get().is_staff
+
+
+def test_an_address_is_one_account_in_whatever_case(client: Client) -> None:
+    assert _register(client).json()["email"] == "selam.tesfaye@guzo.et"
+
+    again = _register(client, email="SELAM.TESFAYE@guzo.et")
+
+    assert (again.status_code, again.json()["code"]) == (409, "email_taken")
+    assert _log_in(client, email="sElAm.TeSfAyE@gUzO.eT").status_code == 201
+
+
+@pytest.mark.parametrize("password", ["short", "password123", "19880411", "selam.tesfaye"])
+def test_a_weak_password_is_refused_with_a_pointer(client: Client, password: str) -> None:
+    response = _register(client, password=password)
+
+    assert (response.status_code, response.json()["code"]) == (400, "weak_password")
+    assert response.json()["errors"][0]["pointer"] == "/password"
+    assert not User.objects.exists()
+
+
+@pytest.mark.parametrize(
+    ("number", "is_taken"),
+    [
+        ("0911223344", True),
+        ("0711223344", True),
+        ("251911223344", True),
+        ("+251911223344", True),
+        ("", True),
+        ("911223344", False),
+        ("0811223344", False),
+        ("09112233445", False),
+        ("+254711223344", False),
+    ],
+)
+def test_a_phone_number_is_an_ethiopian_mobile_one_or_none(number: str, *, is_taken: bool) -> None:
+    body = Users.Input(data=PERSON | {"phone_number": number})
+
+    assert body.is_valid() is is_taken
+    assert is_taken or list(body.errors) == ["phone_number"]
+
+
+def test_a_login_does_not_tell_who_has_an_account(client: Client) -> None:
+    _register(client)
+    closed = UserFactory.create(is_active=False)
+    closed.set_password(PASSWORD)
+    closed.save()
+
+    wrong = _log_in(client, password="wrong-buna-72")
+    unknown = _log_in(client, email="nobody@guzo.et")
+    inactive = _log_in(client, email=closed.email)
+
+    assert wrong.status_code == unknown.status_code == inactive.status_code == 401
+    assert wrong.content == unknown.content == inactive.content
+
+
+def test_a_login_is_a_token_for_thirty_days_that_nobody_caches(client: Client) -> None:
+    _register(client)
+
+    login = _log_in(client)
+
+    assert login.headers["Cache-Control"] == "no-store"
+    assert _with(f"Bearer {login.json()['token']}").status_code == 200
+    left = AuthToken.objects.get().expiry - timezone.now()
+    assert timedelta(days=29) < left <= timedelta(days=30)
+
+
+def test_a_token_is_stored_hashed() -> None:
+    token = _token()
+
+    stored = AuthToken.objects.values().get()
+
+    assert token not in {str(value) for value in stored.values()}
+
+
+def test_a_token_opens_doors_until_it_is_given_back(client: Client) -> None:
+    bearer = f"Bearer {_token()}"
+    assert _with(bearer).status_code == 200
+
+    gone = client.delete("/api/v1/tokens/current", headers={"Authorization": bearer})
+
+    assert gone.status_code == 204
+    assert _with(bearer).status_code == 401
+
+
+def test_a_token_ends() -> None:
+    token = _token()
+
+    AuthToken.objects.update(expiry=timezone.now() - timedelta(seconds=1))
+
+    assert _with(f"Bearer {token}").status_code == 401
+
+
+def test_a_closed_account_is_out_at_once() -> None:
+    token = _token()
+
+    User.objects.update(is_active=False)
+
+    assert _with(f"Bearer {token}").status_code == 401
+
+
+@pytest.mark.parametrize(
+    "header",
+    [
+        "",
+        "Bearer",
+        "Bearer ",
+        "Bearer a b",
+        "Bearer \xff",
+        "Bearer " + "a" * 64,
+        "Basic YTpi",
+        "Token a",
+    ],
+)
+def test_a_header_that_proves_nothing_is_a_401(header: str) -> None:
+    response = _with(header)
+
+    assert response.status_code == 401
+    assert response.headers["WWW-Authenticate"] == "Bearer"
+    assert response.json()["code"] == "not_authenticated"
+
+
+def test_a_person_is_made_on_the_command_line_with_a_lower_case_address() -> None:
+    operator = User.objects.create_superuser("Operator@Guzo.et", PASSWORD, first_name="A")
+
+    assert operator.email == "operator@guzo.et"
+    assert operator.is_staff
+    assert User.objects.get_by_natural_key("OPERATOR@guzo.et") == operator
