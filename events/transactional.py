@@ -1,0 +1,181 @@
+"""
+Drain transactional handlers: a batch of one lane in one commit, a savepoint per event.
+
+Effect, receipt and the end of the delivery commit together. No lease: the row locks of a dead
+worker die with its connection.
+"""
+
+import time
+from datetime import datetime
+
+import structlog
+from django.db import DatabaseError, connection, transaction
+
+from core.causality import caused_by
+from events.base import Clock, Outbound
+from events.debts import (
+    CLAIMABLE,
+    Debt,
+    UnroutedDelivery,
+    WorkerDied,
+    block_behind,
+    connection_is_lost,
+    count_attempt,
+    drop_receipts,
+    fail,
+    release_behind,
+    take_receipts,
+)
+from events.lanes import (
+    Lane,
+    claim_debts,
+    own_lane,
+    park_blocked,
+    release_lane,
+    take_lane,
+)
+from events.models import Delivery
+from events.retry import is_exhausted
+
+log = structlog.get_logger(__name__)
+
+# A batch holds the locks of all its handlers until it commits; what it does not reach waits.
+BATCH_SECONDS = 0.5
+
+
+def drain_lane(group: str, clock: Clock) -> int | None:
+    """
+    Handle one batch of one free lane; return how many it paid or failed, None if no lane has work.
+
+    If the batch cannot commit, or the lane's last owner died in it, its deliveries run one by one.
+    """
+    at = clock()
+    lane = take_lane(group, at)
+    if lane is None:
+        return None
+    if lane.abandoned:
+        log.warning("lane.abandoned", group=group, lane=lane.number)
+        return _run_one_by_one(lane, clock, count_first=True)
+    try:
+        return _run_batch(lane, at)
+    except DatabaseError as failed:
+        log.warning("batch.failed", group=group, lane=lane.number, error=type(failed).__name__)
+        return _run_one_by_one(lane, clock, count_first=False)
+
+
+def _run_batch(lane: Lane, at: datetime) -> int:
+    with transaction.atomic():
+        if not own_lane(lane):
+            return 0
+        _check_at_once()
+        debts = claim_debts(lane, at)
+        if debts:
+            settled = _settle(debts, at)
+        else:
+            park_blocked(lane, at)
+            settled = 0
+        release_lane(lane)
+    return settled
+
+
+def _run_one_by_one(lane: Lane, clock: Clock, *, count_first: bool) -> int:
+    """`count_first` commits each attempt before it starts: a killer of workers ends dead."""
+    with transaction.atomic():
+        debts = claim_debts(lane, clock()) if own_lane(lane) else []
+    for debt in debts:
+        at = clock()
+        if not count_first or _count(lane, debt, at):
+            _run_alone(lane, debt, at)
+    with transaction.atomic():
+        if own_lane(lane):
+            release_lane(lane)
+    return len(debts)
+
+
+def _count(lane: Lane, debt: Debt, at: datetime) -> bool:
+    """Return whether it may run; not if it has ended a worker with every attempt it had."""
+    with transaction.atomic():
+        if not (own_lane(lane) and _is_owed(debt)):
+            return False
+        if is_exhausted(debt.attempts):
+            fail(debt, WorkerDied(f"{debt.attempts} attempts, none was heard of again"), at=at)
+            block_behind(debt)
+            return False
+        count_attempt(debt, at)
+    return True
+
+
+def _run_alone(lane: Lane, debt: Debt, at: datetime) -> None:
+    try:
+        with transaction.atomic():
+            _check_at_once()
+            if own_lane(lane) and _is_owed(debt):
+                _settle([debt], at)
+    except DatabaseError as error:
+        # Its own COMMIT failed; or the connection went, and on a new one the lane is not ours.
+        with transaction.atomic():
+            if own_lane(lane) and _is_owed(debt):
+                _write_failure(debt, error, at)
+
+
+def _check_at_once() -> None:
+    # Django's foreign keys are deferred: a bad row would pass its savepoint and fail the COMMIT of
+    # everybody in the batch.
+    with connection.cursor() as cursor:
+        cursor.execute("set constraints all immediate")
+
+
+def _is_owed(debt: Debt) -> bool:
+    return Delivery.objects.select_for_update().filter(id=debt.id, state__in=CLAIMABLE).exists()
+
+
+def _settle(debts: list[Debt], at: datetime) -> int:
+    """Run what has no receipt yet; return how many were paid or failed."""
+    ends = time.monotonic() + BATCH_SECONDS
+    fresh = take_receipts(debts, at)
+    paid: list[Debt] = []
+    failed: list[Debt] = []
+    left: list[Debt] = []
+    stopped: set[tuple[str, int]] = set()
+    for debt in debts:
+        key = (debt.handler, debt.subject_key)
+        if debt.id not in fresh:
+            paid.append(debt)
+        elif (debt.ordered and key in stopped) or ((paid or failed) and time.monotonic() > ends):
+            left.append(debt)
+        elif _run(debt, at):
+            paid.append(debt)
+        else:
+            failed.append(debt)
+            stopped.add(key)
+    drop_receipts(failed + left)
+    Delivery.objects.filter(id__in=[debt.id for debt in paid]).delete()
+    release_behind([debt for debt in paid if (debt.handler, debt.subject_key) not in stopped])
+    return len(paid) + len(failed)
+
+
+def _run(debt: Debt, at: datetime) -> bool:
+    try:
+        route = debt.route()
+        if isinstance(route.handler, Outbound):
+            raise UnroutedDelivery(f"{debt.handler} is outbound, yet its delivery is in a lane")
+        with transaction.atomic(), caused_by(debt.cause()):
+            route.handler(debt.fact(), debt.context(at))
+    except Exception as error:
+        if connection_is_lost():
+            raise
+        _write_failure(debt, error, at)
+        return False
+    return True
+
+
+def _write_failure(debt: Debt, error: Exception, at: datetime) -> None:
+    log.warning(
+        "delivery.failed",
+        handler=debt.handler,
+        event_id=debt.event.id,
+        attempt=debt.attempts + 1,
+        error=type(error).__name__,
+    )
+    fail(debt, error, at=at)
+    block_behind(debt)
