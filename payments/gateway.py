@@ -1,0 +1,106 @@
+"""
+The only way from here to Chapa: never inside a transaction, and every call leaves its evidence.
+"""
+
+import time
+from collections.abc import Callable
+from datetime import datetime
+from functools import lru_cache
+from threading import BoundedSemaphore
+from typing import Protocol, TypeVar
+
+from django.conf import settings
+
+from core.causality import current_cause
+from core.transactions import refuse_network_in_transaction
+from payments.chapa.client import ChapaClient
+from payments.chapa.wire import (
+    Cancellation,
+    CheckoutRequest,
+    Evidence,
+    Initialization,
+    Verification,
+)
+from payments.models import GatewayCall, Payment
+
+# Half of a process's threads at most may wait for Chapa; the rest go on taking webhooks.
+waiting_slots = BoundedSemaphore(max(1, settings.WEB_THREADS // 2))
+
+
+class Answer(Protocol):
+    @property
+    def http_status(self) -> int | None: ...
+    @property
+    def evidence(self) -> Evidence: ...
+
+
+A = TypeVar("A", bound=Answer)
+
+
+def initialize(payment: Payment, request: CheckoutRequest, at: datetime) -> Initialization:
+    """Ask Chapa for a checkout page."""
+    answer, _ = _call(
+        payment,
+        GatewayCall.Kind.INITIALIZE,
+        lambda: _client().initialize(request),
+        lambda answer: answer.opening.value,
+        at,
+    )
+    return answer
+
+
+def verify(payment: Payment, at: datetime) -> tuple[Verification, GatewayCall]:
+    """Ask Chapa what became of a payment; the call is what a ledger entry is tied to."""
+    return _call(
+        payment,
+        GatewayCall.Kind.VERIFY,
+        lambda: _client().verify(payment.tx_ref),
+        lambda answer: answer.outcome.value,
+        at,
+    )
+
+
+def cancel(payment: Payment, at: datetime) -> Cancellation:
+    """Ask Chapa to close a checkout link. Its answer is never final: verify decides."""
+    answer, _ = _call(
+        payment,
+        GatewayCall.Kind.CANCEL,
+        lambda: _client().cancel(payment.tx_ref),
+        lambda answer: answer.closing.value,
+        at,
+    )
+    return answer
+
+
+def _call(
+    payment: Payment,
+    kind: GatewayCall.Kind,
+    ask: Callable[[], A],
+    outcome: Callable[[A], str],
+    at: datetime,
+) -> tuple[A, GatewayCall]:
+    refuse_network_in_transaction()
+    started = time.monotonic()
+    answer = ask()
+    call = GatewayCall.objects.create(
+        payment=payment,
+        kind=kind,
+        asked_at=at,
+        took_ms=int((time.monotonic() - started) * 1000),
+        http_status=answer.http_status,
+        outcome=outcome(answer),
+        evidence=answer.evidence,
+        actor=current_cause().actor,
+    )
+    return answer, call
+
+
+def _client() -> ChapaClient:
+    return _client_for(
+        settings.CHAPA_BASE_URL, settings.CHAPA_SECRET_KEY, tuple(settings.CHAPA_CHECKOUT_HOSTS)
+    )
+
+
+@lru_cache(maxsize=4)
+def _client_for(base_url: str, secret_key: str, checkout_hosts: tuple[str, ...]) -> ChapaClient:
+    return ChapaClient(base_url=base_url, secret_key=secret_key, checkout_hosts=checkout_hosts)

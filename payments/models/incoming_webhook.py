@@ -1,0 +1,39 @@
+from typing import ClassVar
+
+from django.db import models
+
+from core.ids import new_id
+
+
+class IncomingWebhook(models.Model):
+    """
+    What came through Chapa's door, byte for byte.
+
+    Of a call with a bad signature only digest, length and verdict are kept: its bytes are a
+    stranger's. Whether it was acted on is told by its event's receipt, never by its being here.
+    """
+
+    class Verdict(models.TextChoices):
+        SIGNED = "signed", "signed"
+        UNSIGNED = "unsigned", "no signature over the body"
+        FORGED = "forged", "signature does not match"
+
+    id = models.UUIDField(primary_key=True, default=new_id, editable=False)
+    received_at = models.DateTimeField()
+    verdict = models.CharField(max_length=12, choices=Verdict)
+    # Which of CHAPA_WEBHOOK_SECRETS matched: shows when an old one may be retired.
+    secret_index = models.PositiveSmallIntegerField(null=True)
+    digest = models.CharField(max_length=64)
+    length = models.PositiveIntegerField()
+    body = models.BinaryField(null=True)
+    event = models.CharField(max_length=80, blank=True, default="")
+    tx_ref = models.CharField(max_length=80, blank=True, default="")
+
+    class Meta:
+        indexes: ClassVar = [
+            models.Index(fields=["received_at"], name="payments_webhook_age"),
+            models.Index(fields=["tx_ref", "received_at"], name="payments_webhook_by_tx_ref"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.event or '?'} ({self.verdict})"

@@ -1,0 +1,57 @@
+"""The webhook that Chapa sends us, as OpenAPI 3.1 describes it."""
+
+from drf_spectacular.utils import OpenApiExample, OpenApiParameter, OpenApiWebhook, extend_schema
+from rest_framework import serializers
+
+
+class ChargeWebhook(serializers.Serializer[object]):
+    """A flat object; more members come along. Only `tx_ref` is used, to know whom to ask about."""
+
+    event = serializers.CharField(help_text="charge.success, charge.failed/cancelled, …")
+    tx_ref = serializers.CharField()
+    reference = serializers.CharField(help_text="Chapa's own")
+    status = serializers.CharField()
+    amount = serializers.CharField(help_text="two decimals, as text")
+    currency = serializers.CharField()
+    mode = serializers.CharField()
+
+
+charge_webhook = OpenApiWebhook(
+    name="chapa_charge",
+    decorator=extend_schema(
+        summary="Chapa tells that a payment has news",
+        description=(
+            "Sent by Chapa to /webhooks/chapa, signed over the raw body. It is a hint: Guzo asks "
+            "Chapa's verify and believes only that. Answer 200 means kept; anything else makes "
+            "Chapa send it again."
+        ),
+        tags=["webhooks"],
+        auth=[],
+        parameters=[
+            OpenApiParameter(
+                "x-chapa-signature",
+                str,
+                OpenApiParameter.HEADER,
+                required=True,
+                description="lower-case hex HMAC-SHA256 of the raw body with the webhook secret",
+            )
+        ],
+        request=ChargeWebhook,
+        responses={200: None, 400: None, 401: None, 413: None},
+        examples=[
+            OpenApiExample(
+                "Paid",
+                request_only=True,
+                value={
+                    "event": "charge.success",
+                    "tx_ref": "guzo-6f1c0f5e9d8b4c2f8a7e3b1d0c9f8e7d",
+                    "reference": "AP634JFwEbxd",
+                    "status": "success",
+                    "amount": "3700.00",
+                    "currency": "ETB",
+                    "mode": "test",
+                },
+            )
+        ],
+    ),
+)

@@ -1,0 +1,242 @@
+"""Open a payment and its checkout page at Chapa, and close them again."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from enum import StrEnum
+from uuid import UUID
+
+import structlog
+from django.conf import settings
+from django.db import transaction
+
+from core.ids import digest, new_id, new_secret, new_tx_ref
+from core.models import User
+from core.money import Money
+from events.outbox import record
+from payments import gateway, schedule, states
+from payments.chapa.wire import CheckoutRequest, Closing, Initialization, Opening
+from payments.events import PaymentExpired, PaymentFailed, PaymentInitiated
+from payments.models import Payment
+from payments.services.leasing import LEASE
+from payments.services.settling import settle_payment
+from payments.settlement import NoAnswer
+
+log = structlog.get_logger(__name__)
+
+__all__ = [
+    "OpenedPayment",
+    "Opening",
+    "Silence",
+    "close_checkout",
+    "close_link",
+    "expire_payment",
+    "find_payment_by_return_key",
+    "lock_payments",
+    "open_checkout",
+    "open_payment",
+    "waiting_slot",
+]
+
+# How long after it failed a link can still be paid: Chapa's longest dashboard setting.
+LINK_LIFE = timedelta(minutes=60)
+
+
+class Silence(StrEnum):
+    """What Chapa left open."""
+
+    NO_VERIFICATION = "no_verification"
+    LINK_MAY_LIVE = "link_may_live"
+
+
+@dataclass(frozen=True)
+class OpenedPayment:
+    """`is_new`: the caller holds the lease and is to open its checkout after the commit."""
+
+    payment: Payment
+    is_new: bool
+
+
+@contextmanager
+def waiting_slot() -> Iterator[bool]:
+    """
+    Tell whether this thread may wait for Chapa: at most half of a process's threads do at once.
+
+    The others answer at once and leave the asking to handler and sweep, so that webhooks still
+    get in.
+    """
+    may_wait = gateway.waiting_slots.acquire(blocking=False)
+    try:
+        yield may_wait
+    finally:
+        if may_wait:
+            gateway.waiting_slots.release()
+
+
+def open_payment(
+    *,
+    reference: UUID,
+    payer: User,
+    owed: Money,
+    title: str,
+    expires_at: datetime,
+    at: datetime,
+    wait_for_rescue: bool = False,
+) -> OpenedPayment:
+    """
+    Return the open payment of a reference, or make one, leased, with its event.
+
+    Call inside the transaction that holds the lock of what is paid for. `wait_for_rescue`: nobody
+    will open the checkout in this request; the handler does it at once.
+    """
+    existing = Payment.objects.filter(reference=reference, status__in=states.OPEN).first()
+    if existing is not None:
+        return OpenedPayment(existing, is_new=False)
+    payment_id = new_id()
+    payment = Payment.objects.create(
+        id=payment_id,
+        reference=reference,
+        payer=payer,
+        tx_ref=new_tx_ref(payment_id),
+        amount=owed.amount,
+        currency=owed.currency,
+        mode=settings.CHAPA_MODE,
+        title=title,
+        created_at=at,
+        expires_at=expires_at,
+        asking_until=None if wait_for_rescue else at + LEASE,
+        next_check_at=schedule.next_check(
+            payment_id=payment_id, made_at=at, asked_at=at, hinted_at=None
+        ),
+    )
+    record(
+        PaymentInitiated(payment_id=payment.id, reference=reference, amount=owed),
+        at=at,
+        first_try_at=at if wait_for_rescue else None,
+    )
+    return OpenedPayment(payment, is_new=True)
+
+
+def open_checkout(*, payment_id: UUID, at: datetime) -> Opening:
+    """
+    Ask Chapa for the checkout page of a leased payment and write down what came of it.
+
+    Older links of the same reference that could still be paid are closed first. Gives back the
+    lease.
+    """
+    payment = Payment.objects.select_related("payer").get(id=payment_id)
+    _close_older_links(payment, at)
+    return_key = new_secret()
+    answer = gateway.initialize(payment, _request(payment, return_key), at)
+    with transaction.atomic():
+        _write_opening(payment_id, answer, return_key, at)
+    return answer.opening
+
+
+def close_checkout(*, payment_id: UUID, at: datetime) -> Silence | None:
+    """
+    Close a payment's link at Chapa and ask once more what became of it.
+
+    Afterwards the payment's own status tells whether money arrived. Returns why Chapa's silence
+    leaves that open, or None if it answered.
+
+    :raises PaymentBusy: if someone is asking already.
+    """
+    payment = Payment.objects.get(id=payment_id)
+    closing = close_link(payment, at)
+    verdict = settle_payment(payment_id=payment_id, at=at)
+    if isinstance(verdict, NoAnswer):
+        return Silence.NO_VERIFICATION
+    if closing in (Closing.UNKNOWN, Closing.CONFIG_ERROR):
+        return Silence.LINK_MAY_LIVE
+    return None
+
+
+def expire_payment(*, payment_id: UUID, at: datetime) -> None:
+    """Give up a pending payment because what it paid for is released, in that same transaction."""
+    payment = Payment.objects.select_for_update().get(id=payment_id)
+    if not Payment.objects.filter(id=payment_id, status=states.PENDING).update(
+        status=states.EXPIRED
+    ):
+        return
+    record(PaymentExpired(payment_id=payment.id, reference=payment.reference), at=at)
+
+
+def find_payment_by_return_key(key: str) -> Payment | None:
+    return Payment.objects.filter(return_key_digest=digest(key)).first()
+
+
+def lock_payments(reference: UUID) -> list[Payment]:
+    """Return a reference's payments, locked, oldest first. Lock what is paid for before."""
+    return list(
+        Payment.objects.select_for_update().filter(reference=reference).order_by("created_at", "id")
+    )
+
+
+def _request(payment: Payment, return_key: str) -> CheckoutRequest:
+    payer = payment.payer
+    return CheckoutRequest(
+        tx_ref=payment.tx_ref,
+        amount=payment.amount,
+        currency=payment.currency,
+        first_name=payer.first_name,
+        last_name=payer.last_name,
+        email=payer.email,
+        phone_number=payer.phone_number or None,
+        callback_url=f"{settings.PUBLIC_URL}/callbacks/chapa",
+        return_url=f"{settings.PUBLIC_URL}/return/{return_key}",
+        title="Guzo",
+        description=payment.title,
+        meta={},
+    )
+
+
+def _write_opening(payment_id: UUID, answer: Initialization, return_key: str, at: datetime) -> None:
+    """Fill in what the page needs, and never touch a status that a webhook may have moved on."""
+    payment = Payment.objects.select_for_update().get(id=payment_id)
+    payment.asking_until = None
+    match answer.opening:
+        case Opening.OPENED if not payment.checkout_url:
+            payment.checkout_url = answer.checkout_url or ""
+            payment.opened_at = at
+            payment.return_key_digest = digest(return_key)
+        case Opening.REFUSED if payment.status == states.PENDING:
+            payment.status = states.FAILED
+            payment.failure_reason = "gateway_refused"
+            record(
+                PaymentFailed(
+                    payment_id=payment.id, reference=payment.reference, reason="gateway_refused"
+                ),
+                at=at,
+            )
+        case Opening.CONFIG_ERROR:
+            log.error("chapa.misconfigured", payment_id=str(payment.id))
+    payment.save(
+        update_fields=[
+            "asking_until",
+            "checkout_url",
+            "failure_reason",
+            "opened_at",
+            "return_key_digest",
+            "status",
+        ]
+    )
+
+
+def _close_older_links(payment: Payment, at: datetime) -> None:
+    for older in Payment.objects.filter(
+        reference=payment.reference,
+        status__in=[states.FAILED, states.CANCELLED, states.EXPIRED],
+        link_closed_at__isnull=True,
+        created_at__gt=at - LINK_LIFE,
+    ).exclude(checkout_url=""):
+        close_link(older, at)
+
+
+def close_link(payment: Payment, at: datetime) -> Closing:
+    """Close a link at Chapa. One that it does not know is not closed: it may still be opening."""
+    closing = gateway.cancel(payment, at).closing
+    if closing in (Closing.CLOSED, Closing.ALREADY_CLOSED):
+        Payment.objects.filter(id=payment.id).update(link_closed_at=at)
+    return closing

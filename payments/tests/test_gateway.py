@@ -1,0 +1,107 @@
+import json
+
+import pytest
+from django.db import transaction
+
+from core.transactions import NetworkInTransaction
+from payments import gateway
+from payments.chapa.wire import Outcome
+from payments.models import GatewayCall, Payment
+from payments.services.checkout import close_link, open_checkout
+from payments.services.settling import ask_chapa, settle_payment
+from payments.tests.cast import RunningSandbox, at_chapa
+from payments.tests.factories import NOW, PaymentFactory
+
+
+@pytest.mark.parametrize("call", [gateway.verify, gateway.cancel])
+def test_no_call_is_made_inside_a_transaction(chapa: RunningSandbox, call: object) -> None:
+    payment = PaymentFactory.create()
+    assert callable(call)
+
+    with pytest.raises(NetworkInTransaction), transaction.atomic():
+        call(payment, NOW)
+
+    assert chapa.store.called_references() == []
+    assert not GatewayCall.objects.exists()
+
+
+def test_a_checkout_is_not_opened_inside_a_transaction(chapa: RunningSandbox) -> None:
+    payment = PaymentFactory.create(checkout_url="")
+
+    with pytest.raises(NetworkInTransaction), transaction.atomic():
+        open_checkout(payment_id=payment.id, at=NOW)
+
+    assert chapa.store.called_references() == []
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_refused_ask_gives_the_lease_back() -> None:
+    payment = PaymentFactory.create()
+
+    with pytest.raises(NetworkInTransaction), transaction.atomic():
+        ask_chapa(payment_id=payment.id, at=NOW)
+
+    assert Payment.objects.get().asking_until is None
+
+
+def test_every_call_leaves_evidence_that_names_nobody(chapa: RunningSandbox) -> None:
+    payment = PaymentFactory.create(checkout_url="", payer__first_name="Tigist")
+    open_checkout(payment_id=payment.id, at=NOW)
+    chapa.chapa.pay(at_chapa(chapa, payment))
+    settle_payment(payment_id=payment.id, at=NOW)
+    close_link(payment, NOW)
+
+    calls = list(GatewayCall.objects.order_by("id"))
+    told = json.dumps([call.evidence for call in calls])
+
+    assert [(call.kind, call.outcome) for call in calls] == [
+        ("initialize", "opened"),
+        ("verify", "paid"),
+        ("cancel", "refused"),
+    ]
+    assert '"amount": "3700"' in told
+    payment.refresh_from_db()
+    for secret in (
+        payment.payer.email,
+        payment.payer.phone_number,
+        "Tigist",
+        payment.payer.last_name,
+        payment.checkout_url,
+        "/return/",
+    ):
+        assert secret not in told
+
+
+@pytest.mark.parametrize(
+    ("fault", "outcome", "http_status"),
+    [
+        ("500", Outcome.TRANSIENT, 500),
+        ("html", Outcome.TRANSIENT, 200),
+        ("429", Outcome.TRANSIENT, 429),
+        ("401", Outcome.CONFIG_ERROR, 401),
+        ("404", Outcome.NOT_FOUND, 404),
+        ("unpaid", Outcome.PENDING, 404),
+        ("pending", Outcome.PENDING, 200),
+    ],
+)
+def test_whatever_chapa_answers_about_a_paid_payment_only_paid_moves_it(
+    chapa: RunningSandbox, fault: str, outcome: Outcome, http_status: int
+) -> None:
+    payment = PaymentFactory.create(checkout_url="")
+    open_checkout(payment_id=payment.id, at=NOW)
+    chapa.faults.set({"webhook": "off", "callback": "off", "verify": fault})
+    chapa.chapa.pay(at_chapa(chapa, payment))
+
+    settle_payment(payment_id=payment.id, at=NOW)
+
+    call = GatewayCall.objects.get(kind="verify")
+    assert (call.outcome, call.http_status) == (outcome.value, http_status)
+    payment.refresh_from_db()
+    assert payment.status == "pending"
+    assert payment.next_check_at is not None
+    assert payment.asking_until is None
+
+    chapa.faults.set({"verify": "ok"})
+    settle_payment(payment_id=payment.id, at=payment.next_check_at)
+    payment.refresh_from_db()
+    assert payment.status == "succeeded"

@@ -1,0 +1,148 @@
+"""The sweep: every payment whose time has come is asked about, in whatever state it is."""
+
+from collections.abc import Callable
+from datetime import datetime, timedelta
+
+import pytest
+
+from payments import states
+from payments.chapa.wire import Outcome
+from payments.models import GatewayCall, Payment
+from payments.services.checkout import open_checkout
+from payments.services.leasing import take_lease
+from payments.services.reconciling import check_due_payments
+from payments.tests.cast import RunningSandbox, answer_about, at_chapa, write
+from payments.tests.factories import NOW, PaymentFactory
+from payments.tests.threads import at_once
+
+LATER = NOW + timedelta(seconds=61)
+
+
+def clock_at(at: datetime) -> Callable[[], datetime]:
+    return lambda: at
+
+
+def opened(chapa: RunningSandbox, **values: object) -> Payment:
+    payment = PaymentFactory.create(checkout_url="", **values)
+    open_checkout(payment_id=payment.id, at=NOW)
+    assert at_chapa(chapa, payment)
+    return payment
+
+
+def verified(chapa: RunningSandbox, payment: Payment) -> int:
+    return chapa.store.calls(payment.tx_ref)["verify"]
+
+
+@pytest.mark.parametrize("status", [*states.TRANSITIONS])
+def test_a_due_payment_is_asked_about_in_every_state(chapa: RunningSandbox, status: str) -> None:
+    due = opened(chapa, status=status, next_check_at=LATER)
+    not_due = opened(chapa, next_check_at=LATER + timedelta(seconds=1))
+
+    assert check_due_payments(clock_at(LATER)) == {"Waiting": 1}
+
+    assert (verified(chapa, due), verified(chapa, not_due)) == (1, 0)
+    due.refresh_from_db()
+    assert due.next_check_at is not None
+    assert due.next_check_at > LATER
+
+
+def test_money_that_nobody_told_of_is_found(chapa: RunningSandbox) -> None:
+    chapa.faults.set({"webhook": "off", "callback": "off"})
+    payment = opened(chapa, status="expired")
+    chapa.chapa.pay(at_chapa(chapa, payment))
+
+    assert check_due_payments(clock_at(LATER)) == {"Paid": 1}
+
+    payment.refresh_from_db()
+    assert payment.status == "succeeded"
+
+
+def test_the_longest_due_is_asked_about_first(chapa: RunningSandbox) -> None:
+    second = opened(chapa, next_check_at=NOW + timedelta(seconds=2))
+    first = opened(chapa, next_check_at=NOW + timedelta(seconds=1))
+
+    check_due_payments(clock_at(LATER), limit=1)
+
+    assert (verified(chapa, first), verified(chapa, second)) == (1, 0)
+
+
+def test_two_sweeps_at_once_ask_about_a_payment_once(chapa: RunningSandbox) -> None:
+    payments = [opened(chapa) for _ in range(6)]
+    chapa.faults.set({"latency_s": 0.02})
+
+    at_once(4, lambda _: check_due_payments(clock_at(LATER)))
+    check_due_payments(clock_at(LATER))
+
+    assert [verified(chapa, payment) for payment in payments] == [1] * 6
+
+
+@pytest.mark.parametrize("fault", ["500", "html", "429"])
+def test_three_silent_answers_end_a_sweep(chapa: RunningSandbox, fault: str) -> None:
+    for _ in range(5):
+        opened(chapa)
+    chapa.faults.set({"verify": fault})
+
+    assert check_due_payments(clock_at(LATER)) == {"NoAnswer": 3}
+
+    assert Payment.objects.filter(next_check_at__lte=LATER).count() == 2
+    assert set(Payment.objects.values_list("status", flat=True)) == {"pending"}
+
+
+def test_a_refused_key_ends_a_sweep_at_once(chapa: RunningSandbox) -> None:
+    for _ in range(3):
+        opened(chapa)
+    chapa.faults.set({"verify": "401"})
+
+    assert check_due_payments(clock_at(LATER)) == {"NoAnswer": 1}
+
+
+def test_silence_about_some_does_not_end_a_sweep(chapa: RunningSandbox) -> None:
+    for _ in range(5):
+        opened(chapa)
+    # The clock is read once at the start and twice for each payment, the second time before asking.
+    answers = iter(["ok", *["ok", "500"] * 2, *["ok", "ok"], *["ok", "500"] * 2])
+
+    def clock() -> datetime:
+        chapa.faults.set({"verify": next(answers)})
+        return LATER
+
+    assert check_due_payments(clock) == {"NoAnswer": 4, "Waiting": 1}
+
+
+def test_a_sweep_ends_with_its_time_slice(chapa: RunningSandbox) -> None:
+    for _ in range(4):
+        opened(chapa)
+    ticks = iter(LATER + timedelta(seconds=10 * n) for n in range(100))
+
+    verdicts = check_due_payments(lambda: next(ticks), time_slice=timedelta(seconds=35))
+
+    assert verdicts.total() == 2
+
+
+def test_a_payment_someone_is_asking_about_is_left_to_them(chapa: RunningSandbox) -> None:
+    payment, other = opened(chapa), opened(chapa)
+    take_lease(payment.id, LATER - timedelta(seconds=1))
+
+    assert check_due_payments(clock_at(LATER)) == {"busy": 1, "Waiting": 1}
+
+    assert (verified(chapa, payment), verified(chapa, other)) == (0, 1)
+
+
+def test_one_that_cannot_be_settled_does_not_stop_the_others(chapa: RunningSandbox) -> None:
+    broken = PaymentFactory.create(tx_ref="not a reference", next_check_at=NOW)
+    payment = opened(chapa)
+
+    assert check_due_payments(clock_at(LATER)) == {"failed": 1, "Waiting": 1}
+
+    assert verified(chapa, payment) == 1
+    broken.refresh_from_db()
+    assert (broken.status, broken.asking_until) == ("pending", None)
+
+
+@pytest.mark.django_db
+def test_without_a_due_payment_nobody_is_asked() -> None:
+    payment = PaymentFactory.create(next_check_at=None)
+    write(answer_about(payment, Outcome.PENDING, asked_at=NOW + timedelta(days=7)))
+
+    assert check_due_payments(clock_at(NOW + timedelta(days=30))) == {}
+    assert GatewayCall.objects.count() == 1

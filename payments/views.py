@@ -1,0 +1,122 @@
+"""The doors of payments: their owners', and Chapa's."""
+
+import json
+from collections.abc import Mapping
+from uuid import UUID
+
+from django.core.exceptions import RequestDataTooBig
+from django.http import HttpRequest, HttpResponse, JsonResponse
+from django.http.multipartparser import MultiPartParserError
+from django.utils import timezone
+from django.utils.decorators import method_decorator
+from django.views import View
+from django.views.decorators.csrf import csrf_exempt
+from drf_spectacular.utils import extend_schema
+from rest_framework.request import Request
+from rest_framework.response import Response
+from rest_framework.views import APIView
+
+from core.errors import Refusal
+from core.models import User
+from core.problems import as_response, of_refusal, problem
+from core.serializers import RequestBody
+from payments.serializers import PaymentOutput
+from payments.services import asking, hints
+
+BODY_LIMIT = 64 * 1024
+
+
+class Payments(APIView):
+    """One payment."""
+
+    @extend_schema(operation_id="get_payment", responses=PaymentOutput)
+    def get(self, request: Request, payment_id: UUID) -> Response:
+        payment = asking.get_payment(payment_id=payment_id, owner=_owner(request))
+        return Response(PaymentOutput(payment).data, headers={"Cache-Control": "no-store"})
+
+
+class Verifications(APIView):
+    """Ask Chapa about one payment, now."""
+
+    @extend_schema(operation_id="verify_payment", request=None, responses=PaymentOutput)
+    def post(self, request: Request, payment_id: UUID) -> Response:
+        RequestBody(data=request.data).is_valid(raise_exception=True)
+        payment = asking.verify_payment(
+            payment_id=payment_id, owner=_owner(request), at=timezone.now()
+        )
+        return Response(PaymentOutput(payment).data, headers={"Cache-Control": "no-store"})
+
+
+def _owner(request: Request) -> User:
+    assert isinstance(request.user, User)
+    return request.user
+
+
+@method_decorator(csrf_exempt, name="dispatch")
+class ChapaWebhook(View):
+    """
+    Chapa's door. The bytes are kept, the answer is quick, what they mean is asked of Chapa later.
+
+    A plain view: DRF would read the body before the signature could.
+    """
+
+    http_method_names = ("get", "head", "post")
+
+    def get(self, _: HttpRequest) -> HttpResponse:
+        # Chapa's own checker asks before it delivers.
+        return JsonResponse({"status": "ok"})
+
+    def post(self, request: HttpRequest) -> HttpResponse:
+        try:
+            length = int(request.headers.get("Content-Length") or 0)
+        except ValueError:
+            return as_response(problem(status=400, detail="Content-Length is not a number."))
+        if length > BODY_LIMIT:
+            return as_response(problem(status=413, detail="At most 64 KiB."))
+        try:
+            hints.receive_webhook(
+                body=request.body,
+                signature=request.headers.get("x-chapa-signature", ""),
+                at=timezone.now(),
+            )
+        except Refusal as refusal:
+            return of_refusal(refusal)
+        return JsonResponse({"status": "received"})
+
+
+@method_decorator(csrf_exempt, name="dispatch")
+class ChapaCallback(View):
+    """Anyone may say that a payment has news; everyone gets the same answer."""
+
+    http_method_names = ("get", "head", "post")
+
+    def get(self, request: HttpRequest) -> HttpResponse:
+        return self._note(request)
+
+    def post(self, request: HttpRequest) -> HttpResponse:
+        return self._note(request)
+
+    def _note(self, request: HttpRequest) -> HttpResponse:
+        hints.receive_callback(tx_ref=_reference_in(request), at=timezone.now())
+        return JsonResponse({"status": "received"})
+
+
+def _reference_in(request: HttpRequest) -> str:
+    """Chapa spells it trx_ref or tx_ref, in the query or in a body (docs/chapa.md, callback)."""
+    fields: Mapping[str, object] = request.GET
+    if request.method == "POST" and not fields:
+        fields = _fields_in_body(request)
+    found = fields.get("trx_ref") or fields.get("tx_ref")
+    return found if isinstance(found, str) else ""
+
+
+def _fields_in_body(request: HttpRequest) -> Mapping[str, object]:
+    try:
+        # Read first: only then can a body that is no form be looked at a second time.
+        body = request.body
+        if request.POST:
+            return request.POST
+        fields = json.loads(body)
+    except (ValueError, RecursionError, RequestDataTooBig, MultiPartParserError):
+        return {}
+    return fields if isinstance(fields, dict) else {}
