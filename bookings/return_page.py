@@ -1,0 +1,93 @@
+"""The page a traveller comes back to. Whoever holds the key sees this stay's state, no more."""
+
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.shortcuts import render
+from django.utils import timezone
+from django.utils.decorators import method_decorator
+from django.views import View
+from django.views.decorators.csrf import csrf_protect
+
+from bookings.models import Booking
+from bookings.services import paying
+from core.errors import Refusal
+from payments.services import checkout, hints, status
+
+# Not `no-referrer`: under it a browser sends `Origin: null`, and the form below would be refused.
+HEADERS = {"Cache-Control": "no-store", "Referrer-Policy": "same-origin"}
+_MAY_STILL_BE_PAID = ("failed", "cancelled")
+
+
+@method_decorator(csrf_protect, name="dispatch")
+class ReturnPage(View):
+    """`GET` tells how things stand, `POST` may only open a payment for this held booking."""
+
+    http_method_names = ("get", "head", "post")
+
+    def get(self, request: HttpRequest, key: str) -> HttpResponse:
+        payment = checkout.find_payment_by_return_key(key)
+        if payment is None:
+            return self._page(request, None, None, problem="", http_status=404)
+        hints.hint_return(payment, at=timezone.now())
+        payment = status.get(payment.id)
+        return self._page(request, payment, self._booking(payment), problem="")
+
+    def post(self, request: HttpRequest, key: str) -> HttpResponse:
+        payment = checkout.find_payment_by_return_key(key)
+        if payment is None:
+            return self._page(request, None, None, problem="", http_status=404)
+        booking = self._booking(payment)
+        try:
+            start = paying.start_payment(
+                booking_id=booking.id,
+                traveller=booking.traveller,
+                request_key=None,
+                at=timezone.now(),
+            )
+        except Refusal as refusal:
+            return self._page(
+                request, payment, booking, problem=refusal.title, http_status=refusal.status
+            )
+        if start.payment.payable_url:
+            return HttpResponseRedirect(start.payment.payable_url, headers=HEADERS)
+        return self._page(
+            request, payment, booking, problem="Chapa has not answered yet. Try again in a moment."
+        )
+
+    def _booking(self, payment: status.Payment) -> Booking:
+        return Booking.objects.select_related("listing", "traveller").get(id=payment.reference)
+
+    def _page(
+        self,
+        request: HttpRequest,
+        payment: status.Payment | None,
+        booking: Booking | None,
+        *,
+        problem: str,
+        http_status: int = 200,
+    ) -> HttpResponse:
+        held = booking is not None and booking.status == Booking.Status.HELD
+        waiting = payment is not None and _is_waiting(payment, held=held)
+        may_retry = held and payment is not None and payment.status in _MAY_STILL_BE_PAID
+        values = {
+            "payment": payment,
+            "booking": booking,
+            "problem": problem,
+            "waiting": waiting,
+            # Never a second button while the first payment may have arrived.
+            "may_retry": may_retry and not waiting,
+            "looks_again": waiting or may_retry,
+        }
+        page = render(request, "bookings/return.html", values, status=http_status)
+        for name, value in HEADERS.items():
+            page.headers[name] = value
+        return page
+
+
+def _is_waiting(payment: status.Payment, *, held: bool) -> bool:
+    """Whether Chapa may know more than we do: nobody has asked since the last hint."""
+    if payment.status == status.Payment.Status.SUCCEEDED:
+        return held
+    if payment.status in _MAY_STILL_BE_PAID:
+        hinted, asked = payment.hinted_at, payment.asked_at
+        return hinted is not None and (asked is None or asked < hinted)
+    return payment.status == status.Payment.Status.PENDING

@@ -1,0 +1,163 @@
+"""Holds that run out, and stays that are given up."""
+
+from collections import Counter
+from collections.abc import Callable
+from datetime import datetime, timedelta
+from uuid import UUID
+
+import structlog
+from django.conf import settings
+from django.db import transaction
+
+from bookings.cancellation import refundable
+from bookings.events import BookingCancelled, BookingExpired
+from bookings.models import Booking
+from bookings.services.holding import today
+from bookings.services.looking import get_booking
+from core.errors import Conflict
+from core.models import User
+from core.money import Money
+from events.outbox import record
+from payments.services import checkout, refunds, status
+from payments.services.leasing import PaymentBusy
+
+log = structlog.get_logger(__name__)
+
+# How long a hold outlives its end while somebody says it is paid and Chapa says not yet.
+GRACE = timedelta(minutes=10)
+
+
+class BookingNotCancellable(Conflict):
+    """This booking cannot be cancelled any more."""
+
+    code = "booking_not_cancellable"
+
+
+def expire_due_holds(
+    clock: Callable[[], datetime],
+    *,
+    limit: int = 1000,
+    time_slice: timedelta = timedelta(seconds=50),
+) -> Counter[str]:
+    """
+    End the holds whose time is over, the oldest first; return how many went which way.
+
+    Safe to run several times at once. Once Chapa was silent, this sweep asks it no more, so that
+    holds nobody began to pay do not wait for it. One that cannot be ended does not stop the others.
+    """
+    outcomes: Counter[str] = Counter()
+    started = clock()
+    due = Booking.objects.filter(status=Booking.Status.HELD, hold_expires_at__lte=started)
+    for booking_id in due.order_by("hold_expires_at").values_list("id", flat=True)[:limit]:
+        at = clock()
+        if at > started + time_slice:
+            break
+        try:
+            outcome = expire_hold(booking_id=booking_id, at=at, may_ask=not outcomes["silent"])
+        except Exception:
+            log.exception("hold.not_ended", booking_id=str(booking_id))
+            outcome = "failed"
+        outcomes[outcome] += 1
+    if outcomes:
+        log.info("holds.expired", **outcomes)
+    return outcomes
+
+
+def expire_hold(*, booking_id: UUID, at: datetime, may_ask: bool = True) -> str:
+    """
+    End one hold, unless its money arrived; return what happened: expired, paid, kept or silent.
+
+    An open checkout is first closed at Chapa and asked about once more. While Chapa is silent, as
+    it is taken to be without `may_ask`, the dates are kept up to `HOLD_OUTAGE_CAP`; while a hint of
+    success is not confirmed, up to `GRACE`.
+    """
+    booking = Booking.objects.get(id=booking_id)
+    if booking.status != Booking.Status.HELD or booking.hold_expires_at > at:
+        return "kept"
+    overdue = at - booking.hold_expires_at
+    for payment in status.all_for(booking_id):
+        if payment.status != status.Payment.Status.PENDING:
+            continue
+        answered = may_ask and _close_and_ask(payment, at)
+        if not answered and overdue < settings.HOLD_OUTAGE_CAP:
+            return "silent"
+        if answered and overdue < GRACE and _is_hinted(payment, at):
+            return "kept"
+    with transaction.atomic():
+        booking = Booking.objects.select_for_update().get(id=booking_id)
+        if booking.status != Booking.Status.HELD or booking.hold_expires_at > at:
+            return "kept"
+        payments = checkout.lock_payments(booking_id)
+        if any(payment.status == status.Payment.Status.SUCCEEDED for payment in payments):
+            return "paid"
+        for payment in payments:
+            checkout.expire_payment(payment_id=payment.id, at=at)
+        booking.status = Booking.Status.EXPIRED
+        booking.ended_at = at
+        booking.save(update_fields=["status", "ended_at"])
+        record(BookingExpired(booking_id=booking.id), at=at)
+    return "expired"
+
+
+def cancel_booking(*, booking_id: UUID, traveller: User, at: datetime) -> Booking:
+    """
+    Give a stay up and free its dates; what its terms give back is ordered as a refund.
+
+    Repeating changes nothing.
+
+    :raises BookingUnknown: if the traveller has no such booking.
+    :raises BookingNotCancellable: if it has expired, or its first night has come.
+    """
+    with transaction.atomic():
+        booking = get_booking(booking_id=booking_id, traveller=traveller, lock=True)
+        was_confirmed = booking.status == Booking.Status.CONFIRMED
+        match booking.status:
+            case Booking.Status.CANCELLED:
+                return booking
+            case Booking.Status.EXPIRED:
+                raise BookingNotCancellable("Its hold has ended; nothing is owed.")
+            case Booking.Status.CONFIRMED if booking.check_in <= today(at):
+                raise BookingNotCancellable("The stay has begun. Talk to your host, or to us.")
+        payments = checkout.lock_payments(booking_id)
+        booking.status = Booking.Status.CANCELLED
+        booking.ended_at = at
+        booking.save(update_fields=["status", "ended_at"])
+        refunds.cancel_open_payments(payments, reason="booking_cancelled", at=at)
+        back = Money(booking.total_amount * 0, booking.currency)
+        if was_confirmed:
+            back = _order_refund(booking, payments, at)
+        record(
+            BookingCancelled(booking_id=booking.id, was_confirmed=was_confirmed, refundable=back),
+            at=at,
+        )
+        return booking
+
+
+def _close_and_ask(payment: status.Payment, at: datetime) -> bool:
+    """Return whether Chapa answered both; someone else's asking leaves it as open as silence."""
+    try:
+        return checkout.close_checkout(payment_id=payment.id, at=at) is None
+    except PaymentBusy:
+        return False
+
+
+def _is_hinted(payment: status.Payment, at: datetime) -> bool:
+    """Whether somebody lately said that there is news of a payment that Chapa calls pending."""
+    now = status.get(payment.id)
+    pending = now.status == status.Payment.Status.PENDING
+    return pending and now.hinted_at is not None and now.hinted_at > at - GRACE
+
+
+def _order_refund(booking: Booking, payments: list[status.Payment], at: datetime) -> Money:
+    payment = next(payment for payment in payments if payment.id == booking.paid_by)
+    back = refundable(
+        terms=booking.cancellation,
+        paid=booking.total,
+        check_in=booking.check_in,
+        today=today(at),
+    )
+    # It may have gone back already: Chapa reversed it, or someone sent it from the dashboard.
+    back = min(back, refunds.left_of(payment), key=lambda money: money.amount)
+    if back.amount > 0:
+        refunds.request_customer_refund(payment, back, reason="booking_cancelled", at=at)
+    return back

@@ -1,0 +1,160 @@
+"""Take the dates of a listing for a traveller."""
+
+from dataclasses import dataclass
+from datetime import date, datetime
+from uuid import UUID
+from zoneinfo import ZoneInfo
+
+from django.conf import settings
+from django.db import transaction
+from django.db.models import QuerySet
+
+from bookings.events import BookingHeld
+from bookings.models import Booking, Listing
+from bookings.pricing import quote
+from core import idempotency
+from core.errors import Conflict, Invalid, NotFound
+from core.models import User
+from events.outbox import record
+
+# A check-in is a day in Ethiopia, wherever the traveller is.
+ADDIS_ABABA = ZoneInfo("Africa/Addis_Ababa")
+LONGEST_STAY = 60
+FURTHEST_AHEAD = 500
+
+
+class ListingUnknown(NotFound):
+    """There is no such listing."""
+
+    code = "listing_unknown"
+
+
+class DatesUnavailable(Conflict):
+    """Some of these nights are taken."""
+
+    code = "dates_unavailable"
+
+
+class StayInvalid(Invalid):
+    """This stay cannot be booked."""
+
+    code = "stay_invalid"
+
+
+@dataclass(frozen=True)
+class Stay:
+    """What a traveller asks for."""
+
+    listing_id: UUID
+    check_in: date
+    check_out: date
+    guests: int
+
+
+@dataclass(frozen=True)
+class RequestKey:
+    """A client's Idempotency-Key and the digest of what was asked with it."""
+
+    key: str
+    fingerprint: str
+
+
+def hold_booking(
+    *, stay: Stay, traveller: User, request_key: RequestKey | None, at: datetime
+) -> Booking:
+    """
+    Hold the dates for `HOLD_MINUTES` at today's price and terms.
+
+    With a key, repeating it returns the booking that the first one made, as it is by then.
+
+    :raises ListingUnknown: if there is no such listing, or it is not offered any more.
+    :raises StayInvalid: if the dates or the number of guests do not fit.
+    :raises DatesUnavailable: if a night of it is held or confirmed for someone.
+    :raises IdempotencyKeyReused: if the key made something else.
+    """
+    with transaction.atomic():
+        if request_key is not None and (made := _made_before(traveller, request_key)):
+            return made
+        # The lock first: overlapping inserts against the bare constraint deadlock each other.
+        listing = Listing.objects.select_for_update().filter(id=stay.listing_id).first()
+        if listing is None or not listing.is_listed:
+            raise ListingUnknown
+        _check(stay, listing, at)
+        if overlapping(listing.id, stay.check_in, stay.check_out).exists():
+            raise DatesUnavailable("Choose other dates, or another place.")
+        booking = _hold(stay, listing, traveller, at)
+        if request_key is not None:
+            idempotency.remember_resource(
+                principal=traveller.id,
+                key=request_key.key,
+                fingerprint=request_key.fingerprint,
+                resource_id=booking.id,
+                at=at,
+            )
+        return booking
+
+
+def overlapping(listing_id: UUID, check_in: date, check_out: date) -> QuerySet[Booking]:
+    """Return the bookings that occupy a night of this half-open range."""
+    return Booking.objects.filter(
+        listing_id=listing_id,
+        status__in=[Booking.Status.HELD, Booking.Status.CONFIRMED],
+        check_in__lt=check_out,
+        check_out__gt=check_in,
+    )
+
+
+def today(at: datetime) -> date:
+    return at.astimezone(ADDIS_ABABA).date()
+
+
+def _made_before(traveller: User, request_key: RequestKey) -> Booking | None:
+    made = idempotency.find_resource(
+        principal=traveller.id, key=request_key.key, fingerprint=request_key.fingerprint
+    )
+    return Booking.objects.select_related("listing").get(id=made) if made else None
+
+
+def _hold(stay: Stay, listing: Listing, traveller: User, at: datetime) -> Booking:
+    total = quote(nightly=listing.nightly, check_in=stay.check_in, check_out=stay.check_out)
+    booking = Booking.objects.create(
+        listing=listing,
+        traveller=traveller,
+        check_in=stay.check_in,
+        check_out=stay.check_out,
+        guests=stay.guests,
+        total_amount=total.amount,
+        currency=total.currency,
+        cancellation=listing.cancellation,
+        hold_expires_at=at + settings.HOLD_FOR,
+        created_at=at,
+    )
+    record(
+        BookingHeld(
+            booking_id=booking.id,
+            listing_id=listing.id,
+            check_in=booking.check_in,
+            check_out=booking.check_out,
+            total=total,
+        ),
+        at=at,
+    )
+    return booking
+
+
+def _check(stay: Stay, listing: Listing, at: datetime) -> None:
+    wrong: dict[str, str] = {}
+    ahead = (stay.check_in - today(at)).days
+    nights = (stay.check_out - stay.check_in).days
+    if ahead < 0:
+        wrong["/check_in"] = "This day is over in Ethiopia."
+    elif ahead > FURTHEST_AHEAD:
+        wrong["/check_in"] = f"At most {FURTHEST_AHEAD} days ahead."
+    if nights < 1:
+        wrong["/check_out"] = "At least one night after check_in."
+    elif nights > LONGEST_STAY:
+        wrong["/check_out"] = f"At most {LONGEST_STAY} nights."
+    if not 1 <= stay.guests <= listing.sleeps:
+        wrong["/guests"] = f"From 1 to {listing.sleeps}, which this place sleeps."
+    if wrong:
+        raise StayInvalid(pointers=wrong)

@@ -1,0 +1,188 @@
+"""From a held booking to a checkout page, and from arrived money to a confirmed booking."""
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from enum import Enum, auto
+from uuid import UUID
+
+import structlog
+from django.db import transaction
+
+from bookings.events import BookingConfirmed
+from bookings.models import Booking, Listing
+from bookings.services.holding import RequestKey, overlapping, today
+from bookings.services.looking import get_booking
+from core import idempotency
+from core.errors import BadGateway, Conflict, Unavailable
+from core.models import User
+from events.outbox import record
+from payments.services import checkout, refunds, status
+
+log = structlog.get_logger(__name__)
+
+# A traveller who starts to pay has at least this long, once.
+TIME_TO_PAY = timedelta(minutes=15)
+
+
+class BookingNotPayable(Conflict):
+    """This booking cannot be paid for now."""
+
+    code = "booking_not_payable"
+
+
+class GatewayRefused(BadGateway):
+    """Chapa refused to open a checkout."""
+
+    code = "gateway_refused"
+
+
+class GatewayUnavailable(Unavailable):
+    """Chapa cannot open a checkout now."""
+
+    code = "gateway_unavailable"
+
+
+class Started(Enum):
+    """What the client of a payment start is told."""
+
+    OPENED = auto()
+    OPEN_ALREADY = auto()
+    OUTCOME_UNKNOWN = auto()
+
+
+@dataclass(frozen=True)
+class PaymentStart:
+    payment: status.Payment
+    how: Started
+
+
+def start_payment(
+    *, booking_id: UUID, traveller: User, request_key: RequestKey | None, at: datetime
+) -> PaymentStart:
+    """
+    Return the open payment of a held booking, or open one at Chapa.
+
+    Payment, event and key are committed before Chapa is called, so nothing that happens to the
+    call is lost. Repeating is safe with or without a key.
+
+    :raises BookingUnknown: if the traveller has no such booking.
+    :raises BookingNotPayable: if it is not held any more, or money has arrived for it.
+    :raises GatewayRefused: if Chapa says no; the payment has failed, another may be started.
+    :raises GatewayUnavailable: if Chapa refuses our key; the payment stays pending.
+    """
+    with checkout.waiting_slot() as may_wait:
+        with transaction.atomic():
+            opened = _open(booking_id, traveller, request_key, at, may_wait)
+        if not opened.is_new:
+            return PaymentStart(opened.payment, _how(opened.payment))
+        if not may_wait:
+            return PaymentStart(opened.payment, Started.OUTCOME_UNKNOWN)
+        result = checkout.open_checkout(payment_id=opened.payment.id, at=at)
+    match result:
+        case checkout.Opening.REFUSED:
+            raise GatewayRefused("Nothing was charged. Start another payment, or tell us.")
+        case checkout.Opening.CONFIG_ERROR:
+            raise GatewayUnavailable(
+                "Nothing was charged. Try again later.", retry_after=timedelta(minutes=1)
+            )
+    payment = status.get(opened.payment.id)
+    return PaymentStart(payment, Started.OPENED if payment.payable_url else _how(payment))
+
+
+def apply_payment(*, booking_id: UUID, payment_id: UUID, at: datetime) -> None:
+    """
+    Confirm the booking that a succeeded payment is for, or send the money back.
+
+    Held: confirmed. Expired: confirmed late, if the dates are still free. Cancelled, or the dates
+    are gone: refunded. Confirmed by another payment: this one is surplus, refunded. Safe to repeat.
+    """
+    with transaction.atomic():
+        booking = Booking.objects.only("listing_id").get(id=booking_id)
+        listing = Listing.objects.select_for_update().get(id=booking.listing_id)
+        booking = Booking.objects.select_for_update().get(id=booking_id)
+        payments = checkout.lock_payments(booking_id)
+        payment = next(payment for payment in payments if payment.id == payment_id)
+        if payment.status != status.Payment.Status.SUCCEEDED or booking.paid_by == payment_id:
+            return
+        if refusal := _why_not_honoured(booking, listing, at):
+            refunds.request_system_refund(payment, reason=refusal, at=at)
+            return
+        late = booking.status == Booking.Status.EXPIRED
+        booking.status = Booking.Status.CONFIRMED
+        booking.paid_by = payment_id
+        booking.confirmed_at = at
+        booking.ended_at = None
+        booking.save(update_fields=["status", "paid_by", "confirmed_at", "ended_at"])
+        refunds.cancel_open_payments(payments, reason="superseded", at=at)
+        record(BookingConfirmed(booking_id=booking.id, payment_id=payment_id, late=late), at=at)
+
+
+def _open(
+    booking_id: UUID,
+    traveller: User,
+    request_key: RequestKey | None,
+    at: datetime,
+    may_wait: bool,
+) -> checkout.OpenedPayment:
+    if request_key is not None:
+        made = idempotency.find_resource(
+            principal=traveller.id, key=request_key.key, fingerprint=request_key.fingerprint
+        )
+        if made is not None:
+            return checkout.OpenedPayment(status.get(made), is_new=False)
+    booking = get_booking(booking_id=booking_id, traveller=traveller, lock=True)
+    if booking.status != Booking.Status.HELD or booking.hold_expires_at <= at:
+        raise BookingNotPayable(f"It is {_condition(booking)}. Book again.")
+    if not booking.hold_extended:
+        booking.hold_extended = True
+        booking.hold_expires_at = max(booking.hold_expires_at, at + TIME_TO_PAY)
+        booking.save(update_fields=["hold_extended", "hold_expires_at"])
+    if any(p.status == status.Payment.Status.SUCCEEDED for p in status.all_for(booking.id)):
+        raise BookingNotPayable("It is paid; the confirmation is on its way.")
+    opened = checkout.open_payment(
+        reference=booking.id,
+        payer=traveller,
+        owed=booking.total,
+        title=f"{booking.listing.name} {booking.code}",
+        expires_at=booking.hold_expires_at,
+        at=at,
+        wait_for_rescue=not may_wait,
+    )
+    if opened.payment.status == status.Payment.Status.IN_REVIEW:
+        raise BookingNotPayable("Money has arrived for it and is being looked at by a person.")
+    if request_key is not None:
+        idempotency.remember_resource(
+            principal=traveller.id,
+            key=request_key.key,
+            fingerprint=request_key.fingerprint,
+            resource_id=opened.payment.id,
+            at=at,
+        )
+    return opened
+
+
+def _how(payment: status.Payment) -> Started:
+    still_opening = payment.status == status.Payment.Status.PENDING and not payment.checkout_url
+    return Started.OUTCOME_UNKNOWN if still_opening else Started.OPEN_ALREADY
+
+
+def _condition(booking: Booking) -> str:
+    return booking.status if booking.status != Booking.Status.HELD else "no longer held"
+
+
+def _why_not_honoured(booking: Booking, listing: Listing, at: datetime) -> str:
+    """Return why arrived money goes back, or nothing if the stay can be confirmed."""
+    match booking.status:
+        case Booking.Status.HELD:
+            return ""
+        case Booking.Status.CONFIRMED:
+            return "surplus"
+        case Booking.Status.CANCELLED:
+            return "booking_cancelled"
+    if booking.check_in < today(at):
+        return "stay_is_over"
+    if not listing.is_listed:
+        return "listing_withdrawn"
+    if overlapping(listing.id, booking.check_in, booking.check_out).exists():
+        return "dates_taken"
+    return ""

@@ -1,0 +1,235 @@
+"""Arrived money: confirm the stay, or send it back."""
+
+from collections.abc import Callable
+from datetime import timedelta
+
+import pytest
+from django.db import transaction
+
+from bookings.models import Booking
+from bookings.services.ending import cancel_booking, expire_hold
+from bookings.tests.cast import (
+    START,
+    RunningSandbox,
+    apply,
+    at_chapa,
+    deliver_at,
+    events_of,
+    payment_for,
+    start,
+)
+from bookings.tests.factories import BookingFactory
+from core.ids import new_id
+from payments.services.status import Payment
+from payments.tests.threads import at_once
+
+
+def held() -> Booking:
+    return BookingFactory.create(created_at=START)
+
+
+def expired(booking: Booking) -> Booking:
+    assert expire_hold(booking_id=booking.id, at=booking.hold_expires_at) == "expired"
+    return booking
+
+
+def refunds_of(payment: Payment) -> list[tuple[str, str, str]]:
+    return [
+        (str(amount), source, reason)
+        for amount, source, reason in payment.refunds.values_list("amount", "source", "reason")
+    ]
+
+
+@pytest.mark.django_db
+def test_a_held_booking_is_confirmed_once() -> None:
+    booking = held()
+    payment = payment_for(booking, status="succeeded")
+
+    apply(booking, payment)
+
+    assert (booking.status, booking.paid_by, booking.confirmed_at) == (
+        "confirmed",
+        payment.id,
+        START,
+    )
+    assert events_of(booking) == ["booking.confirmed"]
+    assert refunds_of(payment) == []
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize("status", ["pending", "failed", "in_review", "refunded", "reversed"])
+def test_a_payment_that_is_not_good_any_more_confirms_nothing(status: str) -> None:
+    booking = held()
+    payment = payment_for(booking, status=status)
+
+    assert apply(booking, payment).status == "held"
+
+    assert (events_of(booking), refunds_of(payment)) == ([], [])
+
+
+@pytest.mark.django_db
+def test_late_money_confirms_while_the_dates_are_free() -> None:
+    booking = expired(held())
+    payment = payment_for(booking, status="succeeded")
+
+    apply(booking, payment)
+
+    assert (booking.status, booking.paid_by, booking.ended_at) == ("confirmed", payment.id, None)
+    assert events_of(booking) == ["booking.expired", "booking.confirmed"]
+    assert refunds_of(payment) == []
+
+
+def take_dates(booking: Booking) -> None:
+    BookingFactory.create(
+        listing=booking.listing,
+        check_in=booking.check_in + timedelta(days=1),
+        check_out=booking.check_out + timedelta(days=1),
+    )
+
+
+def withdraw(booking: Booking) -> None:
+    booking.listing.is_listed = False
+    booking.listing.save(update_fields=["is_listed"])
+
+
+def let_it_pass(booking: Booking) -> None:
+    Booking.objects.filter(id=booking.id).update(check_in=(START - timedelta(days=1)).date())
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize(
+    ("happens", "reason"),
+    [
+        (take_dates, "dates_taken"),
+        (withdraw, "listing_withdrawn"),
+        (let_it_pass, "stay_is_over"),
+    ],
+)
+def test_late_money_that_cannot_be_honoured_goes_back_in_full_once(
+    happens: Callable[[Booking], None], reason: str
+) -> None:
+    booking = expired(held())
+    payment = payment_for(booking, status="succeeded")
+    happens(booking)
+
+    apply(booking, payment)
+
+    assert booking.status == "expired"
+    assert refunds_of(payment) == [("3700.00", "system", reason)]
+
+
+@pytest.mark.django_db
+def test_a_withdrawn_listing_keeps_the_promise_of_a_hold() -> None:
+    booking = held()
+    withdraw(booking)
+
+    assert apply(booking, payment_for(booking, status="succeeded")).status == "confirmed"
+
+
+@pytest.mark.django_db
+def test_money_for_a_cancelled_booking_goes_back_in_full() -> None:
+    booking = held()
+    with transaction.atomic():
+        cancel_booking(booking_id=booking.id, traveller=booking.traveller, at=START)
+    payment = payment_for(booking, status="succeeded")
+
+    apply(booking, payment)
+
+    assert booking.status == "cancelled"
+    assert refunds_of(payment) == [("3700.00", "system", "booking_cancelled")]
+
+
+@pytest.mark.django_db
+def test_a_second_payment_is_surplus_and_goes_back_once() -> None:
+    booking = held()
+    first = payment_for(booking, status="succeeded")
+    second = payment_for(booking, status="succeeded")
+
+    for payment in (first, second, first, second):
+        apply(booking, payment)
+
+    assert booking.paid_by == first.id
+    assert refunds_of(first) == []
+    assert refunds_of(second) == [("3700.00", "system", "surplus")]
+    assert events_of(booking) == ["booking.confirmed"]
+
+
+def test_confirming_closes_a_newer_checkout_at_chapa(chapa: RunningSandbox) -> None:
+    booking = held()
+    older = payment_for(booking, status="failed", checkout_url="")
+    newer = start(booking, START + timedelta(minutes=1))
+    booking.refresh_from_db()
+    Payment.objects.filter(id=older.id).update(status="succeeded", captured_amount=3700)
+
+    apply(booking, older, START + timedelta(minutes=2))
+    deliver_at(START + timedelta(minutes=3))
+
+    newer.refresh_from_db()
+    assert booking.paid_by == older.id
+    assert (newer.status, newer.failure_reason) == ("cancelled", "superseded")
+    assert at_chapa(chapa, newer).link_expired
+    assert newer.link_closed_at == START + timedelta(minutes=3)
+
+
+@pytest.mark.django_db(transaction=True)
+def test_two_payments_known_at_once_confirm_once() -> None:
+    booking = held()
+    payments = [payment_for(booking, status="succeeded") for _ in range(4)]
+
+    at_once(4, lambda number: apply(Booking.objects.get(), payments[number]))
+
+    booking.refresh_from_db()
+    assert booking.paid_by in [payment.id for payment in payments]
+    assert events_of(booking) == ["booking.confirmed"]
+    assert sum(len(refunds_of(payment)) for payment in payments) == 3
+
+
+@pytest.mark.django_db(transaction=True)
+def test_expiry_and_money_of_the_same_moment_agree() -> None:
+    for _ in range(5):
+        booking = held()
+        payment = payment_for(booking, status="succeeded")
+        moves = [
+            lambda booking=booking: expire_hold(
+                booking_id=booking.id, at=booking.hold_expires_at
+            ),
+            lambda booking=booking, payment=payment: apply(booking, payment),
+        ]
+
+        at_once(2, lambda number, moves=moves: moves[number]())
+
+        booking.refresh_from_db()
+        assert (booking.status, booking.paid_by) == ("confirmed", payment.id)
+
+
+@pytest.mark.django_db(transaction=True)
+def test_late_money_and_a_new_hold_do_not_both_get_the_dates() -> None:
+    for _ in range(5):
+        booking = expired(held())
+        payment = payment_for(booking, status="succeeded")
+        late = START + timedelta(hours=1)
+
+        def take(booking: Booking = booking) -> bool:
+            try:
+                with transaction.atomic():
+                    BookingFactory.create(listing=booking.listing, check_in=booking.check_in)
+            except Exception:
+                return False
+            return True
+
+        moves = [take, lambda b=booking, p=payment: apply(b, p, late).status == "confirmed"]
+        took, confirmed = at_once(2, lambda number, moves=moves: moves[number]())
+
+        assert took != confirmed
+        assert refunds_of(payment) == ([] if confirmed else [("3700.00", "system", "dates_taken")])
+
+
+@pytest.mark.django_db
+def test_one_payment_is_applied_to_one_booking() -> None:
+    booking, payment_id = held(), new_id()
+    Booking.objects.filter(id=booking.id).update(status="confirmed", paid_by=payment_id)
+
+    with pytest.raises(Exception, match="bookings_payment_applied_once"), transaction.atomic():
+        BookingFactory.create(status="confirmed", paid_by=payment_id)
+    with pytest.raises(Exception, match="bookings_confirmed_is_paid"), transaction.atomic():
+        BookingFactory.create(status="confirmed")

@@ -1,0 +1,198 @@
+"""Where travellers come back to from Chapa's page."""
+
+import re
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from django.test import Client
+from django.utils import timezone
+
+from bookings.models import Booking
+from bookings.tests.cast import RunningSandbox, at_chapa, payment_for, settle, start
+from bookings.tests.factories import BookingFactory
+from core.ids import digest
+from payments.services.status import Payment
+
+KEY = "a-key-of-twenty-two-cha"
+
+
+def returned(booking: Booking, **values: Any) -> Payment:
+    return payment_for(booking, return_key_digest=digest(KEY), **values)
+
+
+def page(key: str = KEY) -> Any:
+    return Client().get(f"/return/{key}")
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize(
+    ("booking_is", "payment_is", "heading", "looks_again", "may_retry"),
+    [
+        ("held", "pending", "We are checking your payment", True, False),
+        ("held", "succeeded", "We are checking your payment", True, False),
+        ("confirmed", "succeeded", "Your stay is confirmed", False, False),
+        ("held", "failed", "The payment did not go through", True, True),
+        ("held", "cancelled", "The payment did not go through", True, True),
+        ("held", "in_review", "Your payment is being looked at", False, False),
+        ("expired", "expired", "This booking is expired", False, False),
+        ("expired", "failed", "This booking is expired", False, False),
+        ("cancelled", "cancelled", "This booking is cancelled", False, False),
+        ("expired", "succeeded", "Your payment arrived", False, False),
+        ("cancelled", "refunded", "Your money went back", False, False),
+        ("cancelled", "reversed", "Your money went back", False, False),
+    ],
+)
+def test_the_page_tells_how_things_stand(
+    booking_is: str, payment_is: str, heading: str, looks_again: bool, may_retry: bool
+) -> None:
+    booking = BookingFactory.create()
+    payment = returned(booking, status=payment_is)
+    Booking.objects.update(status=booking_is, paid_by=payment.id)
+
+    answer = page()
+
+    text = answer.content.decode()
+    assert answer.status_code == 200
+    assert f"<h1>{heading}" in text
+    assert booking.code in text
+    assert "3,700.00 ETB" in text
+    assert ('http-equiv="refresh"' in text) == looks_again
+    assert ("Pay again" in text) == may_retry
+
+
+@pytest.mark.django_db
+def test_nobody_may_keep_the_page_or_learn_its_address_from_it() -> None:
+    booking = BookingFactory.create()
+    payment = returned(booking, status="failed")
+
+    for answer in (page(), page("unknown")):
+        assert answer["Cache-Control"] == "no-store"
+        assert answer["Referrer-Policy"] == "same-origin"
+    text = page().content.decode()
+    for private in (
+        payment.tx_ref,
+        payment.checkout_url,
+        booking.traveller.email,
+        booking.traveller.first_name,
+        str(payment.id),
+        KEY,
+    ):
+        assert private not in text
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize("key", ["unknown", digest(KEY), "%00", "x" * 2000])
+def test_an_unknown_key_is_not_found(key: str) -> None:
+    returned(BookingFactory.create())
+
+    answer = page(key)
+
+    assert answer.status_code == 404
+    assert "This page does not exist" in answer.content.decode()
+
+
+@pytest.mark.django_db
+def test_nobody_is_asked_to_pay_again_while_there_may_be_news() -> None:
+    now = timezone.now()
+    returned(BookingFactory.create(), status="failed", asked_at=now, hinted_at=now)
+    assert "Pay again" in page().content.decode()
+
+    Payment.objects.update(hinted_at=now + timedelta(seconds=1))
+    assert "Pay again" not in page().content.decode()
+
+
+@pytest.mark.django_db
+def test_the_page_of_a_failed_payment_does_not_ask_for_ever() -> None:
+    returned(BookingFactory.create(), status="failed")
+
+    page()
+
+    assert Payment.objects.get().hinted_at is None
+
+
+@pytest.mark.django_db
+def test_coming_back_is_a_hint() -> None:
+    returned(BookingFactory.create(), next_check_at=timezone.now() + timedelta(hours=1))
+
+    page()
+    hinted = Payment.objects.get()
+    page()
+
+    assert hinted.next_check_at is not None
+    assert hinted.next_check_at <= timezone.now()
+    assert Payment.objects.get().hinted_at == hinted.hinted_at
+
+
+@pytest.mark.django_db
+def test_no_login_is_taken_and_no_other_method() -> None:
+    returned(BookingFactory.create())
+
+    assert Client().put(f"/return/{KEY}").status_code == 405
+    assert Client().delete(f"/return/{KEY}").status_code == 405
+    assert Client().head(f"/return/{KEY}").status_code == 200
+
+
+def csrf_post(client: Client, key: str, **fields: str) -> Any:
+    text = client.get(f"/return/{key}").content.decode()
+    token = re.search(r'name="csrfmiddlewaretoken" value="(\w+)"', text)
+    assert token is not None, text
+    return client.post(f"/return/{key}", {"csrfmiddlewaretoken": token[1]} | fields)
+
+
+def test_paying_again_opens_a_new_checkout_of_the_same_booking(chapa: RunningSandbox) -> None:
+    booking = BookingFactory.create()
+    first = start(booking, timezone.now())
+    chapa.faults.set({"webhook": "off", "callback": "off"})
+    key = (at_chapa(chapa, first).return_url or "").rsplit("/", 1)[1]
+    chapa.chapa.decline(at_chapa(chapa, first))
+    settle(first, timezone.now())
+
+    answer = csrf_post(Client(enforce_csrf_checks=True), key, amount="1.00", booking="x")
+
+    second = Payment.objects.get(status="pending")
+    assert answer.status_code == 302
+    assert answer["Location"] == second.checkout_url
+    assert answer["Cache-Control"] == "no-store"
+    assert (second.reference, second.amount) == (booking.id, booking.total_amount)
+    assert at_chapa(chapa, first).link_expired
+
+
+def test_without_the_pages_own_token_nothing_is_opened(chapa: RunningSandbox) -> None:
+    assert chapa
+    returned(BookingFactory.create(), status="failed")
+
+    answer = Client(enforce_csrf_checks=True).post(f"/return/{KEY}")
+
+    assert answer.status_code == 403
+    assert Payment.objects.count() == 1
+
+
+@pytest.mark.parametrize("status", ["confirmed", "expired", "cancelled"])
+def test_a_booking_that_is_not_held_cannot_be_paid_again(
+    chapa: RunningSandbox, status: str
+) -> None:
+    assert chapa
+    payment = returned(BookingFactory.create(), status="failed")
+    Booking.objects.update(status=status, paid_by=payment.id)
+
+    answer = Client().post(f"/return/{KEY}")
+
+    assert answer.status_code == 409
+    assert Payment.objects.count() == 1
+
+
+def test_while_chapa_is_silent_the_page_says_so(chapa: RunningSandbox) -> None:
+    returned(BookingFactory.create(), status="failed")
+    chapa.faults.set({"initialize": "500"})
+
+    answer = Client().post(f"/return/{KEY}")
+
+    assert answer.status_code == 200
+    assert "Chapa has not answered yet" in answer.content.decode()
+    assert Payment.objects.filter(status="pending").count() == 1
+
+
+@pytest.mark.django_db
+def test_an_unknown_key_opens_nothing() -> None:
+    assert Client().post("/return/unknown").status_code == 404

@@ -1,0 +1,259 @@
+"""POST /bookings/{id}/payments: what Chapa says at the counter, and what the client is told."""
+
+from collections.abc import Iterator
+from contextlib import ExitStack
+from dataclasses import replace
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from django.conf import settings as project_settings
+from django.utils import timezone
+from pytest_django.fixtures import Settings
+
+from bookings.models import Booking
+from bookings.tests.cast import (
+    RunningSandbox,
+    at_chapa,
+    client_of,
+    key,
+    payment_for,
+    pay_silently,
+    settle,
+)
+from bookings.tests.factories import BookingFactory
+from core.models import User
+from events.models import Event
+from payments.services.checkout import waiting_slot
+from payments.services.status import Payment
+
+
+@pytest.fixture
+def booking(chapa: RunningSandbox) -> Booking:
+    del chapa
+    return BookingFactory.create()
+
+
+@pytest.fixture
+def short_patience(chapa: RunningSandbox) -> Iterator[None]:
+    config = chapa.chapa.config
+    chapa.chapa.config = replace(config, hang_s=0.1)
+    yield
+    chapa.chapa.config = config
+
+
+def start(booking: Booking, headers: dict[str, str] | None = None, user: User | None = None) -> Any:
+    return client_of(user or booking.traveller).post(
+        f"/api/v1/bookings/{booking.id}/payments",
+        {},
+        format="json",
+        headers=key() if headers is None else headers,
+    )
+
+
+def test_a_held_booking_gets_a_checkout(chapa: RunningSandbox, booking: Booking) -> None:
+    answer = start(booking)
+
+    payment = Payment.objects.get()
+    shown = answer.json()
+    assert answer.status_code == 201
+    assert answer["Cache-Control"] == "no-store"
+    assert shown["checkout_url"] == chapa.chapa.checkout_url(at_chapa(chapa, payment))
+    assert shown["amount"] == {"amount": "3700.00", "currency": "ETB"}
+    assert (shown["booking"], shown["status"]) == (str(booking.id), "pending")
+    assert at_chapa(chapa, payment).amount == booking.total_amount
+    assert Event.objects.get(type="payment.initiated").subject == f"payment:{payment.id}"
+
+
+@pytest.mark.usefixtures("short_patience")
+@pytest.mark.parametrize(
+    ("fault", "http_status", "code", "status"),
+    [
+        ("500", 202, None, "pending"),
+        ("html", 202, None, "pending"),
+        ("429", 202, None, "pending"),
+        ("timeout", 202, None, "pending"),
+        ("lose", 202, None, "pending"),
+        ("401", 503, "gateway_unavailable", "pending"),
+    ],
+)
+def test_what_chapa_leaves_open_is_left_open(
+    chapa: RunningSandbox,
+    booking: Booking,
+    fault: str,
+    http_status: int,
+    code: str | None,
+    status: str,
+) -> None:
+    chapa.faults.set({"initialize": fault})
+    headers = key()
+
+    answer, again = start(booking, headers), start(booking, headers)
+
+    payment = Payment.objects.get()
+    assert (answer.status_code, answer.json().get("code")) == (http_status, code)
+    assert int(answer["Retry-After"]) >= 1
+    assert (payment.status, payment.checkout_url) == (status, "")
+    # The rescue opens it; a second request waits for that.
+    assert again.status_code == 202
+    assert chapa.store.calls(payment.tx_ref)["initialize"] == 1
+
+
+def test_a_page_on_a_host_that_is_not_chapas_is_never_handed_out(
+    booking: Booking, settings: Settings
+) -> None:
+    settings.CHAPA_CHECKOUT_HOSTS = ["checkout.chapa.co"]
+
+    answer = start(booking)
+
+    assert (answer.status_code, answer.json()["checkout_url"]) == (202, None)
+
+
+def test_a_refusal_is_told_and_another_payment_may_be_started(booking: Booking) -> None:
+    Booking.objects.update(total_amount="1000000.01")
+
+    refused = start(booking)
+    Booking.objects.update(total_amount="3700.00")
+    opened = start(booking)
+
+    assert (refused.status_code, refused.json()["code"]) == (502, "gateway_refused")
+    assert opened.status_code == 201
+    assert sorted(Payment.objects.values_list("status", "failure_reason")) == [
+        ("failed", "gateway_refused"),
+        ("pending", ""),
+    ]
+
+
+def test_without_a_key_nothing_is_started(booking: Booking) -> None:
+    for value in ("", '""', "x" * 256, "\x7f"):
+        assert start(booking, {"Idempotency-Key": value}).status_code == 400
+    assert start(booking, {}).json()["code"] == "idempotency_key_missing"
+    assert not Payment.objects.exists()
+
+
+@pytest.mark.parametrize("again", ["the same key", "quoted", "another key"])
+def test_starting_twice_gives_the_same_payment(
+    chapa: RunningSandbox, booking: Booking, again: str
+) -> None:
+    headers = key()
+    first = start(booking, headers)
+    repeated = {
+        "the same key": headers,
+        "quoted": {"Idempotency-Key": f'"{headers["Idempotency-Key"]}"'},
+        "another key": key(),
+    }
+
+    second = start(booking, repeated[again])
+
+    assert (first.status_code, second.status_code) == (201, 200)
+    assert second.json() == first.json()
+    assert chapa.store.calls(first.json()["tx_ref"])["initialize"] == 1
+
+
+def test_a_key_of_another_booking_is_refused(booking: Booking) -> None:
+    other = BookingFactory.create(traveller=booking.traveller)
+    headers = key()
+    start(booking, headers)
+
+    answer = start(other, headers)
+
+    assert (answer.status_code, answer.json()["code"]) == (422, "idempotency_key_reused")
+    assert Payment.objects.count() == 1
+
+
+def test_a_repeated_key_answers_with_its_payment_as_it_is_now(
+    chapa: RunningSandbox, booking: Booking
+) -> None:
+    headers = key()
+    first = start(booking, headers)
+    payment = Payment.objects.get()
+    pay_silently(chapa, payment)
+    settle(payment, timezone.now())
+
+    again = start(booking, headers)
+
+    assert again.status_code == 200
+    assert again.json()["id"] == first.json()["id"]
+    assert (again.json()["status"], again.json()["checkout_url"]) == ("succeeded", None)
+
+
+@pytest.mark.parametrize("body", [{"amount": "1.00"}, {"status": "succeeded"}, {"tx_ref": "x"}])
+def test_a_client_cannot_say_what_it_pays(booking: Booking, body: dict[str, str]) -> None:
+    answer = client_of(booking.traveller).post(
+        f"/api/v1/bookings/{booking.id}/payments", body, format="json", headers=key()
+    )
+
+    assert answer.status_code == 400
+    assert answer.json()["errors"][0]["pointer"] == f"/{next(iter(body))}"
+    assert not Payment.objects.exists()
+
+
+@pytest.mark.parametrize("status", ["expired", "cancelled", "confirmed"])
+def test_only_a_held_booking_can_be_paid(booking: Booking, status: str) -> None:
+    Booking.objects.update(status=status, paid_by=booking.id)
+
+    answer = start(booking)
+
+    assert (answer.status_code, answer.json()["code"]) == (409, "booking_not_payable")
+
+
+def test_a_hold_that_is_over_cannot_be_paid_even_before_it_is_swept(booking: Booking) -> None:
+    Booking.objects.update(hold_expires_at=timezone.now())
+
+    assert start(booking).status_code == 409
+
+
+@pytest.mark.parametrize("status", ["in_review", "succeeded"])
+def test_nobody_is_asked_to_pay_again_for_what_has_arrived(booking: Booking, status: str) -> None:
+    payment_for(booking, status=status)
+
+    answer = start(booking)
+
+    assert (answer.status_code, answer.json()["code"]) == (409, "booking_not_payable")
+    assert Payment.objects.count() == 1
+
+
+def test_the_first_start_gives_time_to_pay_once(booking: Booking) -> None:
+    soon = timezone.now() + timedelta(minutes=2)
+    Booking.objects.update(hold_expires_at=soon)
+
+    start(booking)
+    extended = Booking.objects.get().hold_expires_at
+    Booking.objects.update(hold_expires_at=soon)
+    Payment.objects.update(status="failed")
+    start(booking)
+
+    assert extended >= soon + timedelta(minutes=12)
+    assert Booking.objects.get().hold_expires_at == soon
+
+
+def test_a_long_hold_is_not_cut_short(booking: Booking) -> None:
+    start(booking)
+
+    assert Booking.objects.get().hold_expires_at == booking.hold_expires_at
+    assert Payment.objects.get().expires_at == booking.hold_expires_at
+
+
+def test_when_half_the_threads_wait_the_next_start_is_answered_at_once(
+    chapa: RunningSandbox, booking: Booking
+) -> None:
+    with ExitStack() as waiting:
+        for _ in range(project_settings.WEB_THREADS // 2):
+            waiting.enter_context(waiting_slot())
+        answer = start(booking)
+
+    payment = Payment.objects.get()
+    assert answer.status_code == 202
+    assert chapa.store.calls(payment.tx_ref)["initialize"] == 0
+    assert payment.asking_until is None
+
+
+def test_the_payments_of_a_booking_are_listed_to_its_traveller(booking: Booking) -> None:
+    first = payment_for(booking, status="failed")
+    start(booking)
+
+    listed = client_of(booking.traveller).get(f"/api/v1/bookings/{booking.id}/payments").json()
+
+    assert [payment["status"] for payment in listed] == ["failed", "pending"]
+    assert listed[0]["id"] == str(first.id)
+    assert listed[0]["checkout_url"] is None

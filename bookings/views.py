@@ -1,0 +1,176 @@
+"""The doors of the trade."""
+
+from uuid import UUID
+
+from django.db.models import QuerySet
+from django.utils import timezone
+from drf_spectacular.utils import OpenApiExample, OpenApiParameter, extend_schema
+from rest_framework.generics import ListAPIView
+from rest_framework.permissions import AllowAny
+from rest_framework.request import Request
+from rest_framework.response import Response
+from rest_framework.views import APIView
+
+from bookings.models import Booking, Listing
+from bookings.serializers import BookingOutput, ListingOutput, ListingQuery, StayInput
+from bookings.services import ending, holding, looking, paying
+from bookings.services.holding import ListingUnknown, RequestKey
+from bookings.services.paying import Started
+from core import idempotency
+from core.models import User
+from core.serializers import RequestBody
+from payments.serializers import PaymentOutput
+from payments.services import status
+
+PRIVATE = {"Cache-Control": "no-store"}
+KEY = OpenApiParameter(
+    "Idempotency-Key",
+    str,
+    OpenApiParameter.HEADER,
+    description="A fresh UUID per intention; the same again returns what the first one made.",
+)
+REQUIRED_KEY = OpenApiParameter(
+    "Idempotency-Key", str, OpenApiParameter.HEADER, required=True, description=KEY.description
+)
+
+
+class Listings(ListAPIView[Listing]):
+    """Places to stay that fit, and are free on the nights asked for."""
+
+    authentication_classes = ()
+    permission_classes = (AllowAny,)
+    serializer_class = ListingOutput
+
+    @extend_schema(operation_id="find_listings", parameters=[ListingQuery], auth=[])
+    def get(self, request: Request) -> Response:
+        return self.list(request)
+
+    def get_queryset(self) -> QuerySet[Listing]:
+        query = ListingQuery(data=self.request.query_params.dict())
+        query.is_valid(raise_exception=True)
+        wanted = {
+            name: value
+            for name, value in query.validated_data.items()
+            if name not in ("cursor", "page_size")
+        }
+        return looking.find_listings(looking.Search(**wanted))
+
+
+class OneListing(APIView):
+    """One place to stay."""
+
+    authentication_classes = ()
+    permission_classes = (AllowAny,)
+
+    @extend_schema(operation_id="get_listing", responses=ListingOutput, auth=[])
+    def get(self, request: Request, listing_id: UUID) -> Response:
+        listing = looking.find_listings(looking.Search()).filter(id=listing_id).first()
+        if listing is None:
+            raise ListingUnknown
+        return Response(ListingOutput(listing).data)
+
+
+class Bookings(ListAPIView[Booking]):
+    """A traveller's stays."""
+
+    serializer_class = BookingOutput
+
+    def get_queryset(self) -> QuerySet[Booking]:
+        return looking.bookings_of(_traveller(self.request))
+
+    @extend_schema(operation_id="list_bookings", responses=BookingOutput(many=True))
+    def get(self, request: Request) -> Response:
+        return self.list(request)
+
+    @extend_schema(
+        operation_id="hold_booking",
+        parameters=[KEY],
+        request=StayInput,
+        responses={201: BookingOutput},
+        examples=[
+            OpenApiExample(
+                "Two nights",
+                request_only=True,
+                value={
+                    "listing": "3f2c6a1e-9b7d-4c58-8a3e-1d2f4b6c8e90",
+                    "check_in": "2027-01-05",
+                    "check_out": "2027-01-07",
+                    "guests": 2,
+                },
+            )
+        ],
+    )
+    def post(self, request: Request) -> Response:
+        body = StayInput(data=request.data)
+        body.is_valid(raise_exception=True)
+        booking = holding.hold_booking(
+            stay=body.stay(),
+            traveller=_traveller(request),
+            request_key=_key_of(request, required=False),
+            at=timezone.now(),
+        )
+        return Response(BookingOutput(booking).data, status=201, headers=PRIVATE)
+
+
+class OneBooking(APIView):
+    """One stay."""
+
+    @extend_schema(operation_id="get_booking", responses=BookingOutput)
+    def get(self, request: Request, booking_id: UUID) -> Response:
+        booking = looking.get_booking(booking_id=booking_id, traveller=_traveller(request))
+        return Response(BookingOutput(booking).data, headers=PRIVATE)
+
+
+class BookingCancellation(APIView):
+    """Give a stay up."""
+
+    @extend_schema(operation_id="cancel_booking", request=RequestBody, responses=BookingOutput)
+    def post(self, request: Request, booking_id: UUID) -> Response:
+        RequestBody(data=request.data).is_valid(raise_exception=True)
+        booking = ending.cancel_booking(
+            booking_id=booking_id, traveller=_traveller(request), at=timezone.now()
+        )
+        return Response(BookingOutput(booking).data, headers=PRIVATE)
+
+
+class BookingPayments(APIView):
+    """The payments of one stay."""
+
+    @extend_schema(operation_id="list_payments", responses=PaymentOutput(many=True))
+    def get(self, request: Request, booking_id: UUID) -> Response:
+        booking = looking.get_booking(booking_id=booking_id, traveller=_traveller(request))
+        payments = status.all_for(booking.id)
+        shown = PaymentOutput(payments, many=True)  # type: ignore[arg-type]
+        return Response(shown.data, headers=PRIVATE)
+
+    @extend_schema(
+        operation_id="start_payment",
+        parameters=[REQUIRED_KEY],
+        request=RequestBody,
+        responses={201: PaymentOutput, 200: PaymentOutput, 202: PaymentOutput},
+        description=(
+            "201: open, send the traveller to `checkout_url`. 200: it was open already. "
+            "202: Chapa has not answered yet; look again after Retry-After seconds."
+        ),
+    )
+    def post(self, request: Request, booking_id: UUID) -> Response:
+        key = _key_of(request, required=True)
+        RequestBody(data=request.data).is_valid(raise_exception=True)
+        start = paying.start_payment(
+            booking_id=booking_id, traveller=_traveller(request), request_key=key, at=timezone.now()
+        )
+        code = {Started.OPENED: 201, Started.OPEN_ALREADY: 200, Started.OUTCOME_UNKNOWN: 202}
+        headers = PRIVATE | ({"Retry-After": "3"} if start.how is Started.OUTCOME_UNKNOWN else {})
+        return Response(PaymentOutput(start.payment).data, status=code[start.how], headers=headers)
+
+
+def _traveller(request: Request) -> User:
+    assert isinstance(request.user, User)
+    return request.user
+
+
+def _key_of(request: Request, *, required: bool) -> RequestKey | None:
+    key = idempotency.read_key(request.headers.get("Idempotency-Key"), required=required)
+    if key is None:
+        return None
+    return RequestKey(key, idempotency.fingerprint(request.path, {"body": request.data}))
