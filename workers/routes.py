@@ -1,0 +1,32 @@
+"""What follows what: event → handlers, lane group, ordered?, replayable?, first try after?"""
+
+from datetime import timedelta
+
+from bookings import events as bookings
+from bookings.handlers import confirm_paid_booking, send_confirmation
+from events.base import Group, Route, Routes
+from payments import events as payments
+from payments.handlers import close_cancelled_link, rescue_checkout, settle_notified_payment
+
+ROUTES: Routes = {
+    bookings.BookingHeld: (),
+    payments.PaymentInitiated: (
+        Route(rescue_checkout, Group.CHAPA, first_try_after=timedelta(seconds=30)),
+    ),
+    payments.WebhookReceived: (Route(settle_notified_payment, Group.CHAPA, replayable=True),),
+    payments.PaymentSucceeded: (
+        Route(confirm_paid_booking, Group.CORE, ordered=True, replayable=True),
+    ),
+    bookings.BookingConfirmed: (Route(send_confirmation, Group.MAIL),),
+    # Recorded, and nobody acts: the traveller may try again until the hold ends.
+    payments.PaymentFailed: (),
+    payments.PaymentCancelled: (Route(close_cancelled_link, Group.CHAPA, replayable=True),),
+    payments.PaymentExpired: (),
+    # A person decides; the money is in the ledger.
+    payments.PaymentMismatched: (),
+    payments.PaymentRefunded: (),
+    payments.PaymentReversed: (),
+    payments.RefundRequested: (),
+    bookings.BookingExpired: (),
+    bookings.BookingCancelled: (),
+}

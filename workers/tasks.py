@@ -1,0 +1,29 @@
+"""One task per kind of running, not per business action: adding behaviour adds no task."""
+
+from typing import Any
+
+from django.utils import timezone
+
+from bookings.services.ending import expire_due_holds
+from events.base import Group
+from events.delivery import drain_group
+from payments.services.reconciling import check_due_payments
+from workers.celery import app
+
+
+@app.task(name="drain")
+def drain(*, group: str, **_: Any) -> None:
+    """Deliver what is due in one group. The message is only a bell: it says that there may be work."""
+    drain_group(Group(group), timezone.now)
+
+
+@app.task(name="check_payments")
+def check_payments(**_: Any) -> None:
+    """Ask Chapa about every payment whose time has come."""
+    check_due_payments(timezone.now)
+
+
+@app.task(name="expire_holds")
+def expire_holds(**_: Any) -> None:
+    """End the holds whose time is over."""
+    expire_due_holds(timezone.now)

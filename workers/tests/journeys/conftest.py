@@ -1,0 +1,114 @@
+import time
+from collections.abc import Callable
+from datetime import timedelta
+from typing import Any
+
+import pytest
+import requests
+from django.utils import timezone
+from knox.models import AuthToken
+from pytest_django.live_server_helper import LiveServer
+
+from bookings.tests.factories import ListingFactory
+from core.ids import new_id
+from core.models import User
+from core.tests.factories import UserFactory
+from events.models import Delivery
+from payments.chapa.sandbox.server import RunningSandbox
+from payments.chapa.sandbox.transactions import Transaction
+
+PAYS = "0900123456"
+
+
+class Client:
+    """A traveller's client, over a real socket."""
+
+    def __init__(self, origin: str, user: User, token: str) -> None:
+        self.user = user
+        self.origin = origin
+        self.token = token
+        self.session = requests.Session()
+        self.session.trust_env = False
+        self.session.headers["Authorization"] = f"Bearer {token}"
+
+    def again(self) -> "Client":
+        """Return another client of the same traveller: a session is for one thread."""
+        return Client(self.origin, self.user, self.token)
+
+    def get(self, path: str) -> requests.Response:
+        return self.session.get(f"{self.origin}/api/v1/{path}", timeout=10)
+
+    def post(
+        self, path: str, body: dict[str, Any] | None = None, key: str | None = None
+    ) -> requests.Response:
+        headers = {"Idempotency-Key": key} if key else {}
+        return self.session.post(
+            f"{self.origin}/api/v1/{path}", json=body or {}, headers=headers, timeout=30
+        )
+
+    def hold(self, listing: Any, check_in: str, check_out: str) -> dict[str, Any]:
+        answer = self.post(
+            "bookings",
+            {"listing": str(listing.id), "check_in": check_in, "check_out": check_out, "guests": 2},
+        )
+        assert answer.status_code == 201, answer.text
+        return dict(answer.json())
+
+    def start_payment(self, booking_id: str, key: str | None = None) -> requests.Response:
+        return self.post(f"bookings/{booking_id}/payments", key=key or str(new_id()))
+
+
+def logged_in(live_server: LiveServer) -> Client:
+    user = UserFactory.create()
+    return Client(live_server.url, user, AuthToken.objects.create(user)[1])
+
+
+@pytest.fixture
+def traveller(live_server: LiveServer, transactional_db: None) -> Client:
+    return logged_in(live_server)
+
+
+@pytest.fixture
+def stranger(live_server: LiveServer, transactional_db: None) -> Client:
+    return logged_in(live_server)
+
+
+def eventually(true: Callable[[], Any], *, within: float = 5.0) -> None:
+    """Wait for something that another process or thread does."""
+    ends = time.monotonic() + within
+    while not true():
+        assert time.monotonic() < ends, "it did not happen in time"
+        time.sleep(0.01)
+
+
+Pay = Callable[[str], None]
+
+
+@pytest.fixture
+def pay() -> Pay:
+    """Pay on the checkout page, as a person would."""
+
+    def click(checkout_url: str) -> None:
+        page = requests.post(
+            f"{checkout_url}/pay", data={"phone_number": PAYS}, allow_redirects=False, timeout=10
+        )
+        assert page.status_code in (302, 303), page.text
+
+    return click
+
+
+def hasten() -> None:
+    """Let every delivery that waits for its time be due."""
+    Delivery.objects.filter(state__in=["ready", "retry"]).update(next_at=timezone.now())
+
+
+def held_stay(traveller: Client) -> dict[str, Any]:
+    day = timezone.now().date() + timedelta(days=20)
+    return traveller.hold(ListingFactory.create(), str(day), str(day + timedelta(days=2)))
+
+
+def transaction_of(chapa: RunningSandbox, payment: dict[str, Any]) -> Transaction:
+    """Return what the local Chapa has of a payment as our API shows it."""
+    found = chapa.store.find(payment["tx_ref"])
+    assert found is not None
+    return found

@@ -1,0 +1,109 @@
+"""What operators see, and who may."""
+
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+from django.contrib.auth.models import Permission
+from django.db import transaction
+from django.test import Client
+from django_celery_beat.models import PeriodicTask
+from knox.models import AuthToken
+
+from bookings.services import holding
+from bookings.services.holding import Stay
+from bookings.tests.factories import ListingFactory
+from core.models import User
+from core.tests.factories import UserFactory
+from events.models import LaneGroup
+from payments.services.checkout import open_payment
+from workers.celery import app
+
+pytestmark = pytest.mark.django_db
+NOW = datetime(2026, 11, 22, 9, tzinfo=UTC)
+
+
+def _headers(user: User) -> dict[str, Any]:
+    return {"headers": {"Authorization": f"Bearer {AuthToken.objects.create(user)[1]}"}}
+
+
+@pytest.fixture
+def operator() -> User:
+    user = UserFactory.create(is_staff=True)
+    user.user_permissions.add(Permission.objects.get(codename="view_event"))
+    return user
+
+
+@pytest.fixture
+def payment(settings: Any) -> Any:
+    traveller = UserFactory.create()
+    day = (NOW + timedelta(days=9)).date()
+    stay = Stay(ListingFactory.create().id, day, day + timedelta(days=1), 1)
+    with transaction.atomic():
+        booking = holding.hold_booking(stay=stay, traveller=traveller, request_key=None, at=NOW)
+        return open_payment(
+            reference=booking.id,
+            payer=traveller,
+            owed=booking.total,
+            title="A stay",
+            expires_at=booking.hold_expires_at,
+            at=NOW + timedelta(seconds=1),
+        ).payment
+
+
+def test_an_operator_reads_a_payments_story_in_order(
+    client: Client, operator: User, payment: Any
+) -> None:
+    answer = client.get(f"/api/v1/ops/payments/{payment.id}/timeline", **_headers(operator))
+
+    assert answer.status_code == 200
+    entries = answer.json()["entries"]
+    assert [entry["what"] for entry in entries] == [
+        "booking.held",
+        "payment.initiated",
+        "still to handle payment.initiated",
+    ]
+    assert answer.json()["payment"]["checkout_url"] is None
+
+
+@pytest.mark.parametrize("staff", [True, False])
+def test_nobody_without_the_permission_looks(client: Client, payment: Any, staff: bool) -> None:
+    someone = UserFactory.create(is_staff=staff)
+
+    for path in ("ops/events", f"ops/payments/{payment.id}/timeline"):
+        assert client.get(f"/api/v1/{path}", **_headers(someone)).status_code == 403
+        assert client.get(f"/api/v1/{path}").status_code == 401
+
+
+def test_events_are_listed_newest_first_and_filtered(
+    client: Client, operator: User, payment: Any
+) -> None:
+    login = _headers(operator)
+
+    every = client.get("/api/v1/ops/events", **login).json()["results"]
+    some = client.get("/api/v1/ops/events?type=booking.held", **login).json()["results"]
+
+    assert [event["type"] for event in every] == ["payment.initiated", "booking.held"]
+    assert [event["type"] for event in some] == ["booking.held"]
+    assert every[0]["deliveries"] == [
+        {"handler": "rescue_checkout", "state": "ready", "attempts": 0}
+    ]
+    assert client.get("/api/v1/ops/events?kind=x", **login).status_code == 400
+
+
+def test_metrics_tell_what_is_owed(client: Client, payment: Any) -> None:
+    LaneGroup.objects.filter(name="core").update(relay_seen_at=NOW)
+
+    page = client.get("/metrics").content.decode()
+
+    assert 'guzo_deliveries{handler="rescue_checkout",state="ready"} 1.0' in page
+    assert 'guzo_outbox_age_seconds{group="chapa"}' in page
+    assert 'guzo_relay_seen_seconds{group="core"}' in page
+
+
+def test_every_scheduled_task_exists() -> None:
+    scheduled = PeriodicTask.objects.exclude(task__startswith="celery.")
+
+    assert scheduled.count() == 5
+    app.loader.import_default_modules()
+    assert {task.task for task in scheduled} <= set(app.tasks)
