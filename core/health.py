@@ -1,7 +1,7 @@
 """Whether this process is alive, and whether it can do its work."""
 
 import socket
-from urllib.parse import urlsplit
+from urllib.parse import unquote, urlsplit
 
 from django.conf import settings
 from django.db import Error, connection
@@ -47,7 +47,7 @@ def _broker_listens(url: str) -> bool:
         if parts.scheme == "redis+socket":
             with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as unix:
                 unix.settimeout(1)
-                unix.connect(parts.path)
+                unix.connect(unquote(parts.path))
             return True
         default_port = 5672 if parts.scheme.startswith(("amqp", "pyamqp")) else 6379
         with socket.create_connection(

@@ -163,6 +163,7 @@ SPECTACULAR_SETTINGS = {
     "POSTPROCESSING_HOOKS": [
         "drf_spectacular.hooks.postprocess_schema_enums",
         "core.schema.describe_problems",
+        "payments.schema.describe_signature",
     ],
 }
 

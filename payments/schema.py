@@ -1,6 +1,8 @@
 """The webhook that Chapa sends us, as OpenAPI 3.1 describes it."""
 
-from drf_spectacular.utils import OpenApiExample, OpenApiParameter, OpenApiWebhook, extend_schema
+from typing import Any
+
+from drf_spectacular.utils import OpenApiExample, OpenApiWebhook, extend_schema
 from rest_framework import serializers
 
 
@@ -27,21 +29,11 @@ charge_webhook = OpenApiWebhook(
         ),
         tags=["webhooks"],
         auth=[],
-        parameters=[
-            OpenApiParameter(
-                "x-chapa-signature",
-                str,
-                OpenApiParameter.HEADER,
-                required=True,
-                description="lower-case hex HMAC-SHA256 of the raw body with the webhook secret",
-            )
-        ],
         request=ChargeWebhook,
         responses={200: None, 400: None, 401: None, 413: None},
         examples=[
             OpenApiExample(
                 "Paid",
-                request_only=True,
                 value={
                     "event": "charge.success",
                     "tx_ref": "guzo-6f1c0f5e9d8b4c2f8a7e3b1d0c9f8e7d",
@@ -55,3 +47,17 @@ charge_webhook = OpenApiWebhook(
         ],
     ),
 )
+
+
+def describe_signature(result: dict[str, Any], **_: Any) -> dict[str, Any]:
+    """Name the header that proves a webhook: drf-spectacular leaves out a webhook's parameters."""
+    result["webhooks"]["chapa_charge"]["post"]["parameters"] = [
+        {
+            "in": "header",
+            "name": "x-chapa-signature",
+            "required": True,
+            "description": "Lower-case hex HMAC-SHA256 of the raw body with the webhook secret.",
+            "schema": {"type": "string", "pattern": "^[0-9a-f]{64}$"},
+        }
+    ]
+    return result

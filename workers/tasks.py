@@ -13,7 +13,7 @@ from workers.celery import app
 
 @app.task(name="drain")
 def drain(*, group: str, **_: Any) -> None:
-    """Deliver what is due in one group. The message is only a bell: it says that there may be work."""
+    """Deliver what is due in one group. The message is only a bell: there may be work."""
     drain_group(Group(group), timezone.now)
 
 

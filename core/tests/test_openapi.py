@@ -149,6 +149,8 @@ def test_chapas_webhook_is_described(document: Document) -> None:
 
     assert "signed over the raw body" in webhook["description"]
     assert set(webhook["responses"]) >= {"200", "400", "401", "413"}
+    assert [each["name"] for each in webhook["parameters"]] == ["x-chapa-signature"]
+    assert webhook["requestBody"]["content"]["application/json"]["examples"]
 
 
 def test_the_page_to_read_it_loads_nothing_from_elsewhere(client: Client) -> None:
