@@ -1,11 +1,12 @@
 """The facts of the tests, what a handler of theirs leaves behind, and a clock held by hand."""
 
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any, ClassVar
 
-from django.db import transaction
+from django.db import connection, transaction
 
 from core.ids import new_id
 from core.models import IdempotencyRecord
@@ -79,6 +80,22 @@ def traces() -> list[str]:
 def states() -> list[str]:
     """Return the states of what is still owed, in the order of events."""
     return list(Delivery.objects.order_by("event_id", "handler").values_list("state", flat=True))
+
+
+def await_death() -> None:
+    """Wait until PostgreSQL has noticed that the owners of lanes and deliveries are gone."""
+    ends = time.monotonic() + 5
+    while time.monotonic() < ends:
+        with connection.cursor() as cursor:
+            cursor.execute(
+                """select count(*) from pg_stat_activity where pid in (
+                       select owner_pid from events_lane
+                       union select owner_pid from events_delivery)"""
+            )
+            if not cursor.fetchone()[0]:
+                return
+        time.sleep(0.002)
+    raise AssertionError("an owner lives on")
 
 
 def owe_again(event_id: int, like: Delivery) -> None:

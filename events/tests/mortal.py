@@ -6,10 +6,11 @@ import time
 from typing import Any
 
 from django.conf import settings
+from django.db import connection
 
 from events.base import Context, Group, Outbound, Repeat, Route, Routes
 from events.delivery import drain_group
-from events.tests.cast import HandClock, LetterOwed, StepTaken, leave_trace
+from events.tests.cast import HandClock, LetterOwed, StepTaken, await_death, leave_trace
 
 MOST_LIVES = 40
 
@@ -72,4 +73,7 @@ def die_until_it_is_dead() -> None:
             os._exit(0)
         fates.append(os.waitstatus_to_exitcode(os.waitpid(worker, 0)[1]))
         clock.forward(minutes=20)
+        await_death()
+        # A child must not speak on its parent's connection.
+        connection.close()
     print(*fates)

@@ -22,6 +22,7 @@ from events.tests.cast import (
     HandClock,
     LetterOwed,
     StepTaken,
+    await_death,
     leave_trace,
     record_at,
     states,
@@ -64,6 +65,7 @@ def kill_inside(call: str) -> None:
         assert process.stdout.readline() == "inside\n"
         process.kill()
         process.wait()
+    await_death()
 
 
 def note_step(event: StepTaken, context: Context) -> None:

@@ -24,6 +24,7 @@ from events.tests.cast import (
     LetterOwed,
     Post,
     StepTaken,
+    await_death,
     leave_trace,
     owe_again,
     record_at,
@@ -186,6 +187,7 @@ def test_a_database_that_goes_away_during_the_question_costs_nothing_but_the_rep
     with pytest.raises(DatabaseError):
         drain(clock)
     connection.close()
+    await_death()
     drain(clock)
 
     assert traces() == ["selam: paid"]

@@ -23,6 +23,7 @@ from events.tests.cast import (
     LetterOwed,
     Post,
     WorkerDies,
+    await_death,
     states,
     traces,
     write_down,
@@ -40,25 +41,27 @@ def drain(clock: HandClock) -> int:
 def test_a_worker_that_was_given_up_cannot_write_its_answer(
     letter: Letter, clock: HandClock, start: Start
 ) -> None:
-    asked, go_on = threading.Event(), threading.Event()
-    callers: list[int] = []
+    asked = {1: threading.Event(), 2: threading.Event()}
+    go_on = {1: threading.Event(), 2: threading.Event()}
 
     def ask(event: LetterOwed, context: Context) -> str:
-        callers.append(context.attempt)
-        if context.attempt == 1:
-            asked.set()
-            assert go_on.wait(10)
+        asked[context.attempt].set()
+        assert go_on[context.attempt].wait(10)
         return f"answer {context.attempt}"
 
     letter(ask, repeat=Repeat.FREELY)
-    slow = start(lambda: drain(clock))
-    assert asked.wait(10)
-    clock.forward(seconds=DEADLINE.total_seconds() + 1)
-    drain(clock)
-    go_on.set()
-    slow.result()
+    first = start(lambda: drain(clock))
+    assert asked[1].wait(10)
+    clock.now += DEADLINE + MOMENT
+    second = start(lambda: drain(clock))
+    assert asked[2].wait(10)
 
-    assert callers == [1, 2]
+    go_on[1].set()
+    first.result()
+    assert (traces(), states()) == ([], ["in_flight"])
+
+    go_on[2].set()
+    second.result()
     assert traces() == ["selam: answer 2"]
     assert Receipt.objects.get().attempts == 2
 
@@ -94,6 +97,7 @@ def leave_in_flight(how: str, clock: HandClock, start: Start) -> None:
     """Claim and ask, and never be heard of again: by death, or by taking too long."""
     if how == "its worker died":
         start(lambda: die(clock)).result()
+        await_death()
     else:
         die(clock)
         clock.now += DEADLINE
@@ -160,7 +164,7 @@ def test_a_question_that_ends_every_worker_ends_dead(
     letter(post, repeat=Repeat.FREELY)
 
     for _ in range(MAX_ATTEMPTS):
-        start(lambda: die(clock)).result()
+        leave_in_flight("its worker died", clock, start)
     drain(clock)
 
     assert len(post.asked) == MAX_ATTEMPTS

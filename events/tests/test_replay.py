@@ -98,6 +98,15 @@ def test_one_that_still_fails_is_dead_again_and_blocks_again(patient: Patient) -
     assert traces() == ["note 1"]
 
 
+def test_a_revived_one_has_all_its_attempts_again(patient: Patient) -> None:
+    Delivery.objects.filter(state="dead").update(attempts=8, doubtful_calls=1)
+
+    replay(STEPS)
+
+    revived = Delivery.objects.get(state="ready")
+    assert (revived.attempts, revived.doubtful_calls, revived.next_at) == (0, 0, LATER)
+
+
 def test_asking_for_a_blocked_one_alone_does_not_let_it_overtake(patient: Patient) -> None:
     last = Event.objects.latest("id").id
 

@@ -9,7 +9,7 @@ from events.delivery import drain_group
 from events.models import Delivery, LaneGroup
 from events.outbound import DEADLINE
 from events.outbox import record
-from events.tests.cast import AT, HandClock, LetterOwed, StepTaken, record_at, steps
+from events.tests.cast import AT, HandClock, LetterOwed, StepTaken, await_death, record_at, steps
 from events.tests.conftest import Start, UseRoutes
 from events.waking import CHANNEL, groups_with_work, set_sleeping
 
@@ -146,5 +146,6 @@ def test_a_question_under_way_is_work_again_once_its_worker_is_gone(
     record_at(AT, LetterOwed())
     with pytest.raises(WorkerDies):
         start(lambda: drain_group(Group.MAIL, clock)).result()
+    await_death()
 
     assert groups_with_work(AT)["mail"][0] == 1
