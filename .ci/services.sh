@@ -18,6 +18,9 @@ install_package() {
         { apt-get update -qq >&2 && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq "$1" >&2; }
 }
 
+# The browser tests drive Debian's Chromium.
+ensure_chromium() { command -v chromium >/dev/null || install_package chromium; }
+
 postgres_url() {
     if ! answers 5432; then
         command -v pg_ctlcluster >/dev/null || install_package postgresql >&2

@@ -112,7 +112,9 @@ DATABASES["default"].setdefault("OPTIONS", {}).update(
     connect_timeout=5,
     keepalives_idle=30,
     # A statement that waits longer for a lock than this is run again, not waited for.
-    options="-c lock_timeout=10s -c idle_in_transaction_session_timeout=60s",
+    options="-c lock_timeout=10s -c idle_in_transaction_session_timeout=60s"
+    # A backend whose client died in the middle of a long query: its locks go within this time.
+    " -c client_connection_check_interval=5s",
 )
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 

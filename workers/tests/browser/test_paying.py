@@ -1,0 +1,110 @@
+"""A traveller with a real browser: Chapa's page, and ours to come back to."""
+
+import shutil
+from collections.abc import Callable, Iterator
+from datetime import timedelta
+
+import pytest
+from django.utils import timezone
+from playwright.sync_api import Page, expect, sync_playwright
+from pytest_django.live_server_helper import LiveServer
+
+from bookings.models import Booking
+from bookings.tests.factories import ListingFactory
+from core.tests.factories import UserFactory
+from payments.chapa.sandbox.server import RunningSandbox
+from payments.models import Payment
+from workers.tests.journeys.conftest import eventually, logged_in
+
+pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
+
+ARGUMENTS = ["--headless", "--no-sandbox", "--disable-quic", "--disable-background-networking"]
+
+
+@pytest.fixture(scope="module")
+def open_page() -> Iterator[Callable[[], Page]]:
+    """Playwright's loop belongs to this thread while it runs, so Django must be told it is fine."""
+    chromium = shutil.which("chromium")
+    if chromium is None:
+        pytest.fail("Chromium is not installed: apt install chromium")
+    with pytest.MonkeyPatch.context() as patch, sync_playwright() as playwright:
+        patch.setenv("DJANGO_ALLOW_ASYNC_UNSAFE", "true")
+        browser = playwright.chromium.launch(executable_path=chromium, args=ARGUMENTS)
+        yield browser.new_page
+        browser.close()
+
+
+@pytest.fixture
+def trip(live_server: LiveServer, chapa: RunningSandbox) -> tuple[str, str]:
+    """A held stay with an open checkout: (booking id, checkout URL)."""
+    client = logged_in(live_server)
+    day = timezone.now().date() + timedelta(days=20)
+    booking = client.hold(ListingFactory.create(), str(day), str(day + timedelta(days=2)))
+    return booking["id"], client.start_payment(booking["id"]).json()["checkout_url"]
+
+
+def _status(booking_id: str) -> str:
+    return str(Booking.objects.get(id=booking_id).status)
+
+
+def test_who_pays_comes_back_to_a_confirmed_stay(
+    open_page: Callable[[], Page], trip: tuple[str, str], drain: Callable[[], int]
+) -> None:
+    booking_id, checkout_url = trip
+    page = open_page()
+    page.goto(checkout_url)
+    page.get_by_label("Mobile number").fill("0900123456")
+    page.get_by_role("button", name="Pay").click()
+
+    expect(page.get_by_role("heading", name="We are checking your payment")).to_be_visible()
+    eventually(lambda: drain() and _status(booking_id) == "confirmed")
+
+    # The page looks again by itself.
+    expect(page.get_by_role("heading", name="Your stay is confirmed")).to_be_visible(timeout=8000)
+
+
+def test_who_declines_may_pay_again_on_a_fresh_checkout(
+    open_page: Callable[[], Page],
+    trip: tuple[str, str],
+    chapa: RunningSandbox,
+    drain: Callable[[], int],
+) -> None:
+    booking_id, checkout_url = trip
+    page = open_page()
+    page.goto(checkout_url)
+    page.get_by_role("button", name="Decline").click()
+    transaction = chapa.store.transactions()[0]
+    eventually(lambda: drain() and _payment_statuses(booking_id) == ["failed"])
+
+    page.goto(transaction.return_url)
+    page.get_by_role("button", name="Pay again").click()
+    expect(page.get_by_label("Mobile number")).to_be_visible()
+    assert page.url != checkout_url
+    page.get_by_label("Mobile number").fill("0900123456")
+    page.get_by_role("button", name="Pay").click()
+    page.wait_for_url("**/return/**")
+
+    eventually(lambda: drain() and _status(booking_id) == "confirmed")
+    expect(page.get_by_role("heading", name="Your stay is confirmed")).to_be_visible(timeout=8000)
+
+
+def test_an_operator_logs_in_to_the_admin(
+    open_page: Callable[[], Page], live_server: LiveServer, transactional_db: None
+) -> None:
+    operator = UserFactory.create(is_staff=True, is_superuser=True)
+    operator.set_password("kurs-buna-72-lalibela")
+    operator.save()
+    page = open_page()
+    page.goto(f"{live_server.url}/admin/")
+    page.get_by_label("Email").fill(operator.email)
+    page.get_by_label("Password").fill("kurs-buna-72-lalibela")
+    page.get_by_role("button", name="Log in").click()
+
+    expect(page.get_by_role("heading", name="Rooms")).to_be_visible()
+    for room in ("payments/payment", "events/delivery", "bookings/booking"):
+        page.goto(f"{live_server.url}/admin/{room}/")
+        expect(page.get_by_role("heading", level=1)).to_contain_text("Select")
+
+
+def _payment_statuses(booking_id: str) -> list[str]:
+    return list(Payment.objects.filter(reference=booking_id).values_list("status", flat=True))
