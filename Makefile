@@ -22,7 +22,7 @@ up: $(LOCAL)  ## Run everything on this machine until Ctrl-C.
 	@.venv/bin/python -m workers.devstack up
 
 test: $(DEV)  ## Run the tests. ARGS="-k refund" passes on to pytest.
-	@.venv/bin/python -m pytest $(ARGS)
+	@.venv/bin/python -m pytest -n auto --dist loadfile $(ARGS)
 
 crash browser benchmark: $(DEV)
 	@.venv/bin/python -m pytest -m $@ $(ARGS)

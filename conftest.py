@@ -16,6 +16,8 @@ from payments.chapa.sandbox.server import RunningSandbox, running_sandbox
 use_quick_teardown()
 # The live server starts a thread per connection: kept database connections would pile up.
 project_settings.DATABASES["default"]["CONN_MAX_AGE"] = 0
+# Else every new test client scans all static files: 19 ms each.
+project_settings.WHITENOISE_AUTOREFRESH = True
 
 
 @pytest.fixture(scope="session")

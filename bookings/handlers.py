@@ -1,39 +1,50 @@
 """What bookings do about events."""
 
+from datetime import timedelta
+
 from bookings.events import BookingConfirmed
-from bookings.mails import queue_mail, send_mail
+from bookings.mails import MailNotTaken, queue_mail, send_mail
 from bookings.models import Booking, Mail
 from bookings.services.paying import apply_payment
-from events.base import Context, Outbound, Repeat
+from events.base import Context, Outbound, Repeat, RetryAfter
+from events.retry import patience
 from payments.events import PaymentSucceeded
+
+# A mail server may be away this long before a letter is dead and a person is asked.
+MAIL_OUTAGE = timedelta(days=1)
 
 
 def confirm_paid_booking(event: PaymentSucceeded, context: Context) -> None:
     apply_payment(booking_id=event.reference, payment_id=event.payment_id, at=context.at)
 
 
-def _ask_mail(event: BookingConfirmed, context: Context) -> int | None:
+def _ask_mail(event: BookingConfirmed, context: Context) -> None:
     booking = Booking.objects.select_related("listing__host", "traveller").get(id=event.booking_id)
     mail = queue_mail(
         event_id=context.event_id, kind=Mail.Kind.CONFIRMATION, booking=booking, at=context.at
     )
     if mail.state in (Mail.State.SENT, Mail.State.SKIPPED):
-        return None
+        return
     if booking.status != Booking.Status.CONFIRMED:
         Mail.objects.filter(id=mail.id).update(state=Mail.State.SKIPPED)
-        return None
+        return
     mail.booking = booking
-    send_mail(mail)
-    return mail.id
-
-
-def _write_mail(event: BookingConfirmed, mail_id: int | None, context: Context) -> None:
-    if mail_id is not None:
-        Mail.objects.filter(id=mail_id).update(state=Mail.State.SENT, sent_at=context.at)
+    try:
+        send_mail(mail)
+    except MailNotTaken as away:
+        age = context.at - context.occurred_at
+        if age < MAIL_OUTAGE:
+            raise RetryAfter(patience(age), str(away)) from away
+        raise
+    # Evidence, so committed at once: whoever is late to write the receipt must not send it again.
+    Mail.objects.filter(id=mail.id).update(state=Mail.State.SENT, sent_at=context.at)
 
 
 #: For booking.confirmed. A letter that may have been taken is sent once more under the same
 #: Message-ID, by which mail systems tell that it is the same one; then a person decides.
 send_confirmation = Outbound(
-    name="send_confirmation", ask=_ask_mail, write=_write_mail, repeat=Repeat.ONCE_LATER
+    name="send_confirmation",
+    ask=_ask_mail,
+    write=lambda event, answer, context: None,
+    repeat=Repeat.ONCE_LATER,
 )

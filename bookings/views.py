@@ -133,15 +133,22 @@ class BookingCancellation(APIView):
         return Response(BookingOutput(booking).data, headers=PRIVATE)
 
 
-class BookingPayments(APIView):
+class BookingPayments(ListAPIView[status.Payment]):
     """The payments of one stay."""
+
+    serializer_class = PaymentOutput
+
+    def get_queryset(self) -> QuerySet[status.Payment]:
+        booking = looking.get_booking(
+            booking_id=self.kwargs["booking_id"], traveller=_traveller(self.request)
+        )
+        return status.payments_for(booking.id)
 
     @extend_schema(operation_id="list_payments", responses=PaymentOutput(many=True))
     def get(self, request: Request, booking_id: UUID) -> Response:
-        booking = looking.get_booking(booking_id=booking_id, traveller=_traveller(request))
-        payments = status.all_for(booking.id)
-        shown = PaymentOutput(payments, many=True)  # type: ignore[arg-type]
-        return Response(shown.data, headers=PRIVATE)
+        answer = self.list(request)
+        answer.headers["Cache-Control"] = PRIVATE["Cache-Control"]
+        return answer
 
     @extend_schema(
         operation_id="start_payment",

@@ -19,5 +19,10 @@ def backoff(attempts: int) -> timedelta:
     return random.uniform(0.2, 1.0) * min(CAP, BASE * 2.0 ** min(attempts - 1, 10))  # noqa: S311
 
 
+def patience(age: timedelta) -> timedelta:
+    """Return the pause before asking again someone who was away for this long: 5 s to 15 min."""
+    return min(CAP, max(timedelta(seconds=5), age / 4))
+
+
 def is_exhausted(attempts: int) -> bool:
     return attempts >= MAX_ATTEMPTS

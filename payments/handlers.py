@@ -6,6 +6,7 @@ from django.db import transaction
 from django.db.models import Q
 
 from events.base import Context, Outbound, Repeat, RetryAfter
+from events.retry import patience
 from payments import states
 from payments.chapa.wire import Closing, Opening, Outcome
 from payments.events import PaymentCancelled, PaymentExpired, PaymentInitiated, WebhookReceived
@@ -19,6 +20,8 @@ from payments.services.settling import Answer, ask_chapa, write_answer
 _BUSY = timedelta(seconds=1)
 # Opening goes on as long as the payment is wanted, however long Chapa is away.
 _SILENT = timedelta(seconds=30)
+# A link can be paid for an hour; longer than this nobody need try to close it.
+LINK_OUTAGE = timedelta(days=1)
 _SILENCE = (Outcome.TRANSIENT, Outcome.UNRECOGNISED, Outcome.CONFIG_ERROR)
 
 
@@ -100,6 +103,9 @@ def _ask_close(event: PaymentCancelled | PaymentExpired, context: Context) -> No
     if payment.link_closed_at is not None:
         return
     if close_link(payment, context.at) in (Closing.UNKNOWN, Closing.CONFIG_ERROR):
+        age = context.at - context.occurred_at
+        if age < LINK_OUTAGE:
+            raise RetryAfter(patience(age), "the link may live")
         raise ChapaSilent("the link may live")
 
 

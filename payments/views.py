@@ -4,7 +4,7 @@ import json
 from collections.abc import Mapping
 from uuid import UUID
 
-from django.core.exceptions import RequestDataTooBig
+from django.core.exceptions import BadRequest, RequestDataTooBig, SuspiciousOperation
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.http.multipartparser import MultiPartParserError
 from django.utils import timezone
@@ -97,7 +97,11 @@ class ChapaCallback(View):
         return self._note(request)
 
     def _note(self, request: HttpRequest) -> HttpResponse:
-        hints.receive_callback(tx_ref=_reference_in(request), at=timezone.now())
+        try:
+            tx_ref = _reference_in(request)
+        except (SuspiciousOperation, BadRequest):
+            tx_ref = ""  # too many fields, an unknown charset: nobody is told more than others
+        hints.receive_callback(tx_ref=tx_ref, at=timezone.now())
         return JsonResponse({"status": "received"})
 
 

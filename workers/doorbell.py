@@ -30,6 +30,8 @@ SOONEST, BUSY, LATEST = 0.004, 0.05, 1.0
 BELL_LIFE = 30
 POLL = 1.0
 BROKER_PAUSE = 2.0
+# How often an idle relay shows that it lives: guzo_relay_seen_seconds stays below this and a poll.
+HEARTBEAT = 5.0
 
 
 @dataclass
@@ -64,6 +66,7 @@ class Relay:
     sleeping: bool = False
     listening_on: object | None = None
     broker_back_at: float = 0.0
+    beaten_at: float = 0.0
     bells: dict[str, Bell] = field(default_factory=lambda: {g: Bell(g) for g in GROUPS})
 
     def run(self) -> None:
@@ -79,6 +82,8 @@ class Relay:
 
     def _turn(self) -> None:
         self._listen()
+        if time.monotonic() > self.beaten_at + HEARTBEAT:
+            self._fall_asleep(asleep=self.sleeping)
         work = groups_with_work(timezone.now())
         if not work and not self.sleeping:
             self._fall_asleep(asleep=True)
@@ -106,7 +111,7 @@ class Relay:
 
     def _fall_asleep(self, *, asleep: bool) -> None:
         set_sleeping(GROUPS, sleeping=asleep, at=timezone.now())
-        self.sleeping = asleep
+        self.sleeping, self.beaten_at = asleep, time.monotonic()
 
     def _ring(self, work: dict[str, tuple[int, int]]) -> None:
         for group, bell in self.bells.items():
@@ -134,9 +139,11 @@ class Relay:
             return
         # psycopg2 keeps what arrived during an ordinary query: look before select().
         if not raw.notifies:
-            readable, _, _ = select.select([raw, self.wakeup], [], [], seconds)
+            # psycopg2 raises its own errors here, which are not Django's.
+            with connection.wrap_database_errors:
+                readable, _, _ = select.select([raw, self.wakeup], [], [], seconds)
+                if raw in readable:
+                    raw.poll()
             if self.wakeup in readable:
                 self.wakeup.recv(64)
-            if raw in readable:
-                raw.poll()
         raw.notifies.clear()

@@ -21,7 +21,7 @@ ROUTES: Routes = {
     # Recorded, and nobody acts: the traveller may try again until the hold ends.
     payments.PaymentFailed: (),
     payments.PaymentCancelled: (Route(close_cancelled_link, Group.CHAPA, replayable=True),),
-    payments.PaymentExpired: (),
+    payments.PaymentExpired: (Route(close_cancelled_link, Group.CHAPA, replayable=True),),
     # A person decides; the money is in the ledger.
     payments.PaymentMismatched: (),
     payments.PaymentRefunded: (),

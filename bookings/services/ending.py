@@ -27,6 +27,10 @@ log = structlog.get_logger(__name__)
 GRACE = timedelta(minutes=10)
 
 
+# Chapa is away when it leaves this many in a row without an answer. One odd payment is not that.
+SILENT_IN_A_ROW = 3
+
+
 class BookingNotCancellable(Conflict):
     """This booking cannot be cancelled any more."""
 
@@ -42,22 +46,25 @@ def expire_due_holds(
     """
     End the holds whose time is over, the oldest first; return how many went which way.
 
-    Safe to run several times at once. Once Chapa was silent, this sweep asks it no more, so that
-    holds nobody began to pay do not wait for it. One that cannot be ended does not stop the others.
+    Safe to run several times at once. Once Chapa was silent three times in a row, this sweep asks
+    it no more, so that holds nobody began to pay do not wait for it. One that cannot be ended does
+    not stop the others.
     """
     outcomes: Counter[str] = Counter()
-    started = clock()
+    started, silent_in_a_row = clock(), 0
     due = Booking.objects.filter(status=Booking.Status.HELD, hold_expires_at__lte=started)
     for booking_id in due.order_by("hold_expires_at").values_list("id", flat=True)[:limit]:
         at = clock()
         if at > started + time_slice:
             break
         try:
-            outcome = expire_hold(booking_id=booking_id, at=at, may_ask=not outcomes["silent"])
+            may_ask = silent_in_a_row < SILENT_IN_A_ROW
+            outcome = expire_hold(booking_id=booking_id, at=at, may_ask=may_ask)
         except Exception:
             log.exception("hold.not_ended", booking_id=str(booking_id))
             outcome = "failed"
         outcomes[outcome] += 1
+        silent_in_a_row = silent_in_a_row + 1 if outcome == "silent" else 0
     if outcomes:
         log.info("holds.expired", **outcomes)
     return outcomes

@@ -13,7 +13,7 @@ from bookings.models import Booking, Listing
 from bookings.services.holding import RequestKey, overlapping, today
 from bookings.services.looking import get_booking
 from core import idempotency
-from core.errors import BadGateway, Conflict, Unavailable
+from core.errors import BadGateway, Conflict, TooMany, Unavailable
 from core.models import User
 from events.outbox import record
 from payments.services import checkout, refunds, status
@@ -22,12 +22,20 @@ log = structlog.get_logger(__name__)
 
 # A traveller who starts to pay has at least this long, once.
 TIME_TO_PAY = timedelta(minutes=15)
+# Each start asks Chapa for another checkout, and a return page may be clicked by a script.
+MOST_PAYMENTS = 5
 
 
 class BookingNotPayable(Conflict):
     """This booking cannot be paid for now."""
 
     code = "booking_not_payable"
+
+
+class TooManyPayments(TooMany):
+    """Too many payments were started for this booking."""
+
+    code = "too_many_payments"
 
 
 class GatewayRefused(BadGateway):
@@ -67,6 +75,7 @@ def start_payment(
 
     :raises BookingUnknown: if the traveller has no such booking.
     :raises BookingNotPayable: if it is not held any more, or money has arrived for it.
+    :raises TooManyPayments: after `MOST_PAYMENTS` for one booking: each asks Chapa again.
     :raises GatewayRefused: if Chapa says no; the payment has failed, another may be started.
     :raises GatewayUnavailable: if Chapa refuses our key; the payment stays pending.
     """
@@ -139,6 +148,8 @@ def _open(
         booking.save(update_fields=["hold_extended", "hold_expires_at"])
     if any(p.status == status.Payment.Status.SUCCEEDED for p in status.all_for(booking.id)):
         raise BookingNotPayable("It is paid; the confirmation is on its way.")
+    if _is_exhausted(status.all_for(booking.id)):
+        raise TooManyPayments(f"{MOST_PAYMENTS} were started for this booking. Book again.")
     opened = checkout.open_payment(
         reference=booking.id,
         payer=traveller,
@@ -159,6 +170,11 @@ def _open(
             at=at,
         )
     return opened
+
+
+def _is_exhausted(payments: list[status.Payment]) -> bool:
+    pending = status.Payment.Status.PENDING
+    return len(payments) >= MOST_PAYMENTS and all(each.status != pending for each in payments)
 
 
 def _how(payment: status.Payment) -> Started:

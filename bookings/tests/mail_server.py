@@ -19,7 +19,7 @@ class Postbox:
     to_letter: str = "250 OK"
     hangs_up: bool = False
 
-    async def handle_RCPT(  # noqa: N802  (aiosmtpd looks for this name)
+    async def handle_RCPT(
         self, server: Any, session: Any, envelope: Any, address: str, options: list[str]
     ) -> str:
         del server, session, options
@@ -27,7 +27,7 @@ class Postbox:
             envelope.rcpt_tos.append(address)
         return self.to_recipient
 
-    async def handle_DATA(self, server: Any, session: Any, envelope: Any) -> str:  # noqa: N802
+    async def handle_DATA(self, server: Any, session: Any, envelope: Any) -> str:
         del session
         if self.to_letter.startswith("250"):
             letter = message_from_bytes(envelope.content, policy=default)

@@ -27,7 +27,7 @@ def test_overlapping_nights_are_never_held_twice_and_nobody_deadlocks() -> None:
     ends = time.monotonic() + LASTS
 
     def want(number: int) -> Counter[str]:
-        dice, outcomes = random.Random(number), Counter[str]()  # noqa: S311
+        dice, outcomes = random.Random(number), Counter[str]()
         while time.monotonic() < ends:
             first = AT.date() + timedelta(days=dice.randrange(1, 60))
             nights = timedelta(days=dice.randrange(1, 12))

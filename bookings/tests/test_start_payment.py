@@ -17,8 +17,8 @@ from bookings.tests.cast import (
     at_chapa,
     client_of,
     key,
-    payment_for,
     pay_silently,
+    payment_for,
     settle,
 )
 from bookings.tests.factories import BookingFactory
@@ -252,8 +252,12 @@ def test_the_payments_of_a_booking_are_listed_to_its_traveller(booking: Booking)
     first = payment_for(booking, status="failed")
     start(booking)
 
-    listed = client_of(booking.traveller).get(f"/api/v1/bookings/{booking.id}/payments").json()
+    listed = (
+        client_of(booking.traveller)
+        .get(f"/api/v1/bookings/{booking.id}/payments")
+        .json()["results"]
+    )
 
-    assert [payment["status"] for payment in listed] == ["failed", "pending"]
-    assert listed[0]["id"] == str(first.id)
-    assert listed[0]["checkout_url"] is None
+    assert [payment["status"] for payment in listed] == ["pending", "failed"]
+    assert listed[1]["id"] == str(first.id)
+    assert listed[1]["checkout_url"] is None

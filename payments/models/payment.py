@@ -9,7 +9,6 @@ from core.ids import new_id
 from core.money import Money
 from payments import states
 
-
 NOTHING = Decimal("0.00")
 
 

@@ -4,6 +4,7 @@ from typing import Any
 
 import pytest
 from django.db import transaction
+from django.db.models import Q
 
 from core.ids import new_id
 from payments import states
@@ -338,6 +339,14 @@ def test_one_at_a_time_has_the_lease_until_it_runs_out() -> None:
     with pytest.raises(PaymentBusy):
         take_lease(payment.id, until - timedelta(microseconds=1))
     assert take_lease(payment.id, until) > until
+
+
+def test_no_lease_is_given_for_a_reason_that_is_gone() -> None:
+    payment = PaymentFactory.create(asked_at=NOW)
+
+    with pytest.raises(PaymentBusy):
+        take_lease(payment.id, NOW, only_if=Q(asked_at__lt=NOW))
+    assert take_lease(payment.id, NOW, only_if=Q(asked_at__lte=NOW))
 
 
 def test_asking_about_no_payment_is_refused() -> None:

@@ -28,7 +28,7 @@ _GAUGES: tuple[tuple[str, str, tuple[str, ...], str], ...] = (
     ),
     (
         "guzo_relay_seen_seconds",
-        "Seconds since a relay last fell asleep or woke, by group",
+        "Seconds since a relay was last seen alive, by group; above 15 it is not",
         ("group",),
         """select name, extract(epoch from %(now)s - relay_seen_at) from events_lanegroup
            where relay_seen_at is not null""",

@@ -8,6 +8,7 @@ from uuid import UUID
 from django.db.models import Q
 
 from bookings.models import Mail
+from core.money import Money
 from events.models import Delivery, Event, Receipt
 from payments.models import GatewayCall, IncomingWebhook, LedgerEntry, Payment
 
@@ -90,7 +91,7 @@ def _ledger(payment: Payment) -> Iterator[Entry]:
             2,
             proof,
             f"ledger: {entry.kind}",
-            f"{entry.amount:,.2f} {entry.currency}",
+            str(Money(entry.amount, entry.currency)),
         )
 
 
@@ -142,5 +143,5 @@ def _mails(reference: UUID) -> Iterator[Entry]:
 def _gist(event: Event) -> str:
     """The few words of an event's data that tell one from another."""
     amount = event.data.get("amount") or event.data.get("total")
-    money = f"{amount['amount']} {amount['currency']}" if amount else ""
+    money = str(Money.from_json(amount)) if amount else ""
     return ", ".join(filter(None, [money, str(event.data.get("reason") or "")]))

@@ -72,15 +72,16 @@ def _complaints(journey: Journey) -> Iterator[str]:
 
 def _show(journey: Journey, progress: Progress) -> None:
     progress.say("\nWhat happened to the payment (seconds since its first entry)\n")
-    for line in draw_timeline(journey.timeline):
+    # What is still to come, like the look whether the request died, has not happened.
+    happened = [entry for entry in journey.timeline if not entry["what"].startswith("still to")]
+    for line in draw_timeline(happened):
         progress.say(f"  {line}")
     booking, payment = journey.booking, journey.payment
-    total, paid = booking["total"], payment["amount"]
+    paid = payment["amount"]
     progress.say("\nThe booking\n")
     progress.say(f"  {booking['code']}  {booking['status']}")
     progress.say(f"  {booking['check_in']} to {booking['check_out']}, {booking['guests']} guests")
-    progress.say(f"  {total['currency']} {total['amount']} owed")
-    progress.say(f"  {paid['currency']} {paid['amount']} {payment['status']}, {payment['tx_ref']}")
+    progress.say(f"  {paid['amount']} {paid['currency']} {payment['status']}, {payment['tx_ref']}")
     for mail in journey.mails:
         progress.say("\nThe mail\n")
         for line in _mail_lines(mail):

@@ -69,4 +69,7 @@ def _run(command: list[str], log: Path) -> None:
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1]), [Path(stamp) for stamp in sys.argv[2:]])
+    try:
+        main(Path(sys.argv[1]), [Path(stamp) for stamp in sys.argv[2:]])
+    except KeyboardInterrupt:
+        sys.exit("interrupted; the next run goes on from here")

@@ -36,6 +36,7 @@ def _show_addresses(plan: Plan, progress: Progress) -> None:
         "web": public,
         "API": f"{public}/api/v1/docs",
         "admin": f"{public}/admin/   operator@guzo.et / guzo-demo-operator",
+        "traveller": "selam@guzo.et / guzo-demo-traveller",
         "local Chapa": f"{plan.chapa_url}/" if plan.chapa_url else None,
         "Chapa": None if plan.chapa_url else plan.environment["CHAPA_BASE_URL"],
         "mails": str(plan.mail) if plan.mail else None,

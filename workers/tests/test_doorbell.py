@@ -8,6 +8,7 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from itertools import pairwise
+from typing import Any
 from urllib.parse import urlsplit, urlunsplit
 
 import pytest
@@ -119,6 +120,16 @@ def test_a_relay_outlives_its_connection() -> None:
                    where pid <> pg_backend_pid() and datname = current_database()"""
             )
         first = relay.listening_on
+        eventually(lambda: relay.listening_on not in (None, first) and _is_asleep())
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_relay_outlives_a_connection_that_breaks_without_a_word() -> None:
+    with running_relay() as relay:
+        eventually(_is_asleep)
+        first: Any = relay.listening_on
+        with socket.socket(fileno=os.dup(first.fileno())) as line:
+            line.shutdown(socket.SHUT_RDWR)
         eventually(lambda: relay.listening_on not in (None, first) and _is_asleep())
 
 

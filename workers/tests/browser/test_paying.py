@@ -76,6 +76,7 @@ def test_who_declines_may_pay_again_on_a_fresh_checkout(
     transaction = chapa.store.transactions()[0]
     eventually(lambda: drain() and _payment_statuses(booking_id) == ["failed"])
 
+    assert transaction.return_url is not None
     page.goto(transaction.return_url)
     page.get_by_role("button", name="Pay again").click()
     expect(page.get_by_label("Mobile number")).to_be_visible()

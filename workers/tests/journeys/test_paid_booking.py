@@ -49,8 +49,17 @@ def test_a_paid_booking_is_confirmed(
         assert private not in logged
 
 
-@pytest.mark.parametrize(("times", "at_once"), [(1, False), (3, False), (30, False), (10, True)])
-@pytest.mark.parametrize("delivered", ["afterwards", "meanwhile"])
+@pytest.mark.parametrize(
+    ("times", "at_once", "delivered"),
+    [
+        (1, False, "afterwards"),
+        (3, False, "afterwards"),
+        (3, False, "meanwhile"),
+        (30, False, "meanwhile"),
+        (10, True, "afterwards"),
+        (10, True, "meanwhile"),
+    ],
+)
 def test_however_often_the_webhook_comes_everything_happens_once(
     traveller: Client,
     chapa: RunningSandbox,

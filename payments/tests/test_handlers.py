@@ -1,0 +1,113 @@
+"""What follows a signed webhook, delivered by the engine."""
+
+import json
+from datetime import timedelta
+
+import pytest
+from django.conf import settings
+from django.utils import timezone
+
+from events.base import Group
+from events.delivery import drain_group
+from events.models import Delivery, Receipt
+from payments.chapa.signature import sign
+from payments.models import Payment
+from payments.services.checkout import open_checkout
+from payments.services.hints import receive_webhook
+from payments.services.leasing import take_lease
+from payments.tests.cast import RunningSandbox
+from payments.tests.factories import NOW, PaymentFactory
+from payments.tests.threads import at_once
+
+
+@pytest.fixture
+def payment(chapa: RunningSandbox) -> Payment:
+    payment = PaymentFactory.create(checkout_url="")
+    open_checkout(payment_id=payment.id, at=NOW)
+    chapa.faults.set({"webhook": "off", "callback": "off"})
+    return payment
+
+
+def notify(tx_ref: str, status: str = "success") -> None:
+    body = json.dumps({"event": "charge", "tx_ref": tx_ref, "status": status}).encode()
+    signature = sign(body, settings.CHAPA_WEBHOOK_SECRETS[0])
+    receive_webhook(body=body, signature=signature, at=timezone.now())
+
+
+def deliver(after: timedelta = timedelta(0)) -> None:
+    drain_group(Group.CHAPA, lambda: timezone.now() + after)
+
+
+def verified(chapa: RunningSandbox, payment: Payment) -> int:
+    return chapa.store.calls(payment.tx_ref)["verify"]
+
+
+def test_one_question_answers_all_webhooks_that_came_before_it(
+    chapa: RunningSandbox, payment: Payment
+) -> None:
+    for _ in range(5):
+        notify(payment.tx_ref)
+
+    deliver()
+    assert verified(chapa, payment) == 1
+
+    notify(payment.tx_ref)
+    deliver()
+    assert verified(chapa, payment) == 2
+    assert Receipt.objects.count() == 6
+
+
+def test_workers_at_once_ask_once(chapa: RunningSandbox, payment: Payment) -> None:
+    for _ in range(12):
+        notify(payment.tx_ref)
+    chapa.faults.set({"latency_s": 0.05})
+
+    at_once(4, lambda _: deliver())
+    deliver(after=timedelta(seconds=2))
+
+    assert verified(chapa, payment) == 1
+    assert Receipt.objects.count() == 12
+
+
+def test_a_webhook_about_nothing_of_ours_is_done_at_once(chapa: RunningSandbox) -> None:
+    notify("guzo-unknown")
+    notify("")
+
+    deliver()
+
+    assert chapa.store.called_references() == []
+    assert Receipt.objects.count() == 2
+
+
+@pytest.mark.parametrize("fault", ["500", "html", "401"])
+def test_no_answer_is_tried_again_and_planned_for_the_sweep(
+    chapa: RunningSandbox, payment: Payment, fault: str
+) -> None:
+    chapa.faults.set({"verify": fault})
+    notify(payment.tx_ref)
+
+    deliver()
+
+    delivery = Delivery.objects.get()
+    assert (delivery.state, delivery.attempts) == ("retry", 1)
+    after = Payment.objects.get()
+    assert (after.status, after.asking_until) == ("pending", None)
+    assert after.next_check_at is not None
+    assert after.next_check_at > timezone.now()
+
+    chapa.faults.set({"verify": "ok"})
+    deliver(after=timedelta(seconds=10))
+    assert not Delivery.objects.exists()
+
+
+def test_while_someone_else_asks_the_webhook_waits_uncounted(
+    chapa: RunningSandbox, payment: Payment
+) -> None:
+    take_lease(payment.id, timezone.now())
+    notify(payment.tx_ref)
+
+    deliver()
+
+    delivery = Delivery.objects.get()
+    assert (delivery.state, delivery.attempts) == ("retry", 0)
+    assert verified(chapa, payment) == 0
