@@ -13,6 +13,7 @@ from bookings.tests.factories import BookingFactory
 from bookings.tests.mail_server import Postbox, free_port, serve
 from events.base import Group
 from events.models import Delivery, Receipt
+from events.replay import Selection, redeliver
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -187,3 +188,47 @@ def test_a_letter_that_is_no_longer_true_is_not_sent(postbox: Postbox) -> None:
     assert postbox.letters == []
     assert Mail.objects.get().state == "skipped"
     assert not Delivery.objects.exists()
+
+
+def test_a_server_that_is_away_for_hours_kills_no_letter(
+    postbox: Postbox, settings: Settings
+) -> None:
+    port, settings.EMAIL_PORT = settings.EMAIL_PORT, free_port()
+    confirmed()
+    at = START
+    while at < START + timedelta(hours=6):
+        deliver_mail(at)
+        debt = Delivery.objects.get(handler="send_confirmation")
+        assert debt.state == "retry"
+        at = debt.next_at
+
+    settings.EMAIL_PORT = port
+    deliver_mail(at)
+
+    assert len(postbox.letters) == 1
+
+
+def test_a_server_that_is_away_for_a_day_is_told_to_a_person(settings: Settings) -> None:
+    settings.EMAIL_BACKEND = "django.core.mail.backends.smtp.EmailBackend"
+    settings.EMAIL_HOST, settings.EMAIL_PORT = "127.0.0.1", free_port()
+    confirmed()
+    for hour in range(60):
+        deliver_mail(START + timedelta(hours=hour))
+
+    assert Delivery.objects.get(handler="send_confirmation").state == "dead"
+
+
+def test_a_taken_letter_is_not_sent_again_by_whoever_was_late_to_write_the_receipt(
+    postbox: Postbox,
+) -> None:
+    confirmed()
+    deliver_mail()
+    # As if the receipt had never been written: the worker was given up while the server was slow.
+    event_id = Mail.objects.get().event_id
+    Receipt.objects.filter(event_id=event_id).delete()
+    redeliver(Selection(ids=(event_id,)), actor="test", reason="late", dry_run=False, at=START)
+
+    deliver_mail(START + timedelta(minutes=5))
+
+    assert len(postbox.letters) == 1
+    assert Receipt.objects.filter(event_id=event_id).exists()

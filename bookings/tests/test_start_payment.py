@@ -12,6 +12,7 @@ from django.utils import timezone
 from pytest_django.fixtures import Settings
 
 from bookings.models import Booking
+from bookings.services.paying import MOST_PAYMENTS
 from bookings.tests.cast import (
     RunningSandbox,
     at_chapa,
@@ -261,3 +262,13 @@ def test_the_payments_of_a_booking_are_listed_to_its_traveller(booking: Booking)
     assert [payment["status"] for payment in listed] == ["pending", "failed"]
     assert listed[1]["id"] == str(first.id)
     assert listed[1]["checkout_url"] is None
+
+
+def test_starts_are_bounded_while_chapa_refuses(chapa: RunningSandbox, booking: Booking) -> None:
+    for _ in range(MOST_PAYMENTS):
+        payment_for(booking, status="failed")
+
+    answer = start(booking)
+
+    assert (answer.status_code, answer.json()["code"]) == (429, "too_many_payments")
+    assert Payment.objects.count() == MOST_PAYMENTS

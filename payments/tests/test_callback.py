@@ -155,3 +155,21 @@ def test_a_hint_never_makes_a_look_later() -> None:
 
 def hinted_at() -> datetime | None:
     return Payment.objects.get().hinted_at
+
+
+def test_what_django_refuses_to_read_gets_the_same_answer(client: Client) -> None:
+    many = "&".join(f"f{n}=1" for n in range(1100))
+
+    answers = [
+        client.get(f"/callbacks/chapa?{many}"),
+        client.post("/callbacks/chapa", many, content_type="application/x-www-form-urlencoded"),
+        client.post(
+            "/callbacks/chapa",
+            "trx_ref=x",
+            content_type="application/x-www-form-urlencoded; charset=latin-1",
+        ),
+    ]
+
+    assert [(answer.status_code, answer.json()) for answer in answers] == [
+        (200, {"status": "received"})
+    ] * 3

@@ -5,6 +5,7 @@ from datetime import timedelta
 
 import pytest
 from django.conf import settings
+from django.db import transaction
 from django.utils import timezone
 
 from events.base import Group
@@ -12,9 +13,10 @@ from events.delivery import drain_group
 from events.models import Delivery, Receipt
 from payments.chapa.signature import sign
 from payments.models import Payment
-from payments.services.checkout import open_checkout
+from payments.services.checkout import expire_payment, open_checkout
 from payments.services.hints import receive_webhook
 from payments.services.leasing import take_lease
+from payments.services.recording import cancel_pending
 from payments.tests.cast import RunningSandbox
 from payments.tests.factories import NOW, PaymentFactory
 from payments.tests.threads import at_once
@@ -111,3 +113,28 @@ def test_while_someone_else_asks_the_webhook_waits_uncounted(
     delivery = Delivery.objects.get()
     assert (delivery.state, delivery.attempts) == ("retry", 0)
     assert verified(chapa, payment) == 0
+
+
+@pytest.mark.parametrize("end", ["expired", "cancelled"])
+def test_a_given_up_link_is_closed_however_long_chapa_is_away(
+    chapa: RunningSandbox, payment: Payment, end: str
+) -> None:
+    began = timezone.now()
+    with transaction.atomic():
+        if end == "expired":
+            expire_payment(payment_id=payment.id, at=began)
+        else:
+            cancel_pending(Payment.objects.get(), reason="superseded", at=began)
+    chapa.faults.set({"cancel": "500"})
+    at = began
+    while at < began + timedelta(hours=5):
+        deliver(at - began)
+        debt = Delivery.objects.get(handler="close_cancelled_link")
+        assert debt.state == "retry"
+        at = debt.next_at + timedelta(seconds=1)
+    chapa.faults.clear()
+
+    deliver(at - began)
+
+    assert Payment.objects.get().link_closed_at is not None
+    assert not Delivery.objects.filter(handler="close_cancelled_link").exists()
