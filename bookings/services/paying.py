@@ -142,10 +142,7 @@ def _open(
     booking = get_booking(booking_id=booking_id, traveller=traveller, lock=True)
     if booking.status != Booking.Status.HELD or booking.hold_expires_at <= at:
         raise BookingNotPayable(f"It is {_condition(booking)}. Book again.")
-    if not booking.hold_extended:
-        booking.hold_extended = True
-        booking.hold_expires_at = max(booking.hold_expires_at, at + TIME_TO_PAY)
-        booking.save(update_fields=["hold_extended", "hold_expires_at"])
+    _give_time_to_pay(booking, at)
     if any(p.status == status.Payment.Status.SUCCEEDED for p in status.all_for(booking.id)):
         raise BookingNotPayable("It is paid; the confirmation is on its way.")
     if _is_exhausted(status.all_for(booking.id)):
@@ -170,6 +167,13 @@ def _open(
             at=at,
         )
     return opened
+
+
+def _give_time_to_pay(booking: Booking, at: datetime) -> None:
+    if not booking.hold_extended:
+        booking.hold_extended = True
+        booking.hold_expires_at = max(booking.hold_expires_at, at + TIME_TO_PAY)
+        booking.save(update_fields=["hold_extended", "hold_expires_at"])
 
 
 def _is_exhausted(payments: list[status.Payment]) -> bool:

@@ -8,8 +8,10 @@ from typing import Any
 import pytest
 import requests
 
-from workers.tests.crash.fleet import Fleet, eventually, running_fleet
-from workers.tests.crash.mail_server import Mailbox, start_mail_server
+from bookings.tests.mail_server import serve
+from workers.tests.crash.fleet import Fleet, running_fleet
+from workers.tests.crash.mail_server import Mailbox
+from workers.tests.journeys.conftest import eventually
 
 _numbers = count(1)
 
@@ -17,7 +19,8 @@ _numbers = count(1)
 @pytest.fixture(scope="session")
 def mailbox() -> Iterator[tuple[Mailbox, int]]:
     box = Mailbox()
-    server = start_mail_server(box)
+    server = serve(box)
+    server.start()
     yield box, server.port
     box.hold = False
     server.stop()
@@ -109,9 +112,9 @@ class Trip:
 
     def assert_happened_once(self, mailbox: Mailbox) -> None:
         """One capture, one confirmation, one mail, and nothing owed any more."""
-        eventually(lambda: mailbox.to(self.email))
+        eventually(lambda: mailbox.to(self.email), within=20)
         subjects = [f"payment:{self.payment['id']}", f"booking:{self.booking['id']}"]
-        eventually(lambda: not self._owed(subjects))
+        eventually(lambda: not self._owed(subjects), within=20)
         captures = self.fleet.sql(
             "select kind, amount from payments_ledgerentry where payment_id = %s",
             self.payment["id"],

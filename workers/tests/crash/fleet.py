@@ -3,8 +3,7 @@
 import io
 import os
 import signal
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,6 +20,7 @@ from workers.devstack.progress import Progress
 from workers.devstack.stack import program_of
 from workers.devstack.supervisor import Supervisor
 from workers.devstack.valkey import start_valkey
+from workers.tests.journeys.conftest import eventually
 
 
 @dataclass
@@ -103,12 +103,3 @@ def running_fleet(folder: Path, **settings: str) -> Iterator[Fleet]:
         commands = read_procfile(PROJECT / "Procfile")
         supervisor.start(*(program_of(plan, *each) for each in commands.items()))
         yield Fleet(plan, supervisor, sockets, logs)
-
-
-def eventually(true: Callable[[], Any], *, within: float = 20.0) -> Any:
-    """Wait for something that another process does; return it."""
-    ends = time.monotonic() + within
-    while not (found := true()):
-        assert time.monotonic() < ends, "it did not happen in time"
-        time.sleep(0.02)
-    return found

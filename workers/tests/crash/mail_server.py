@@ -1,40 +1,28 @@
-"""A real SMTP server whose answer to a letter can be held back."""
+"""A real mail server whose answer to a letter can be held back."""
 
 import asyncio
-import socket
 import threading
-from email import message_from_bytes
-from email.message import Message
+from dataclasses import dataclass, field
+from email.message import EmailMessage
 from typing import Any
 
-from aiosmtpd.controller import Controller
+from bookings.tests.mail_server import Postbox
 
 
-class Mailbox:
-    """aiosmtpd's handler. `hold` makes it keep the client waiting before it takes a letter."""
+@dataclass
+class Mailbox(Postbox):
+    """`hold` keeps the client waiting before a letter is taken, and then it is not."""
 
-    def __init__(self) -> None:
-        self.letters: list[Message] = []
-        self.held = threading.Event()
-        self.hold = False
+    held: threading.Event = field(default_factory=threading.Event)
+    hold: bool = False
 
     async def handle_DATA(self, server: Any, session: Any, envelope: Any) -> str:
-        if self.hold:
-            self.held.set()
-            while self.hold:
-                await asyncio.sleep(0.02)
-            return "451 try again later"
-        self.letters.append(message_from_bytes(envelope.content))
-        return "250 taken"
+        if not self.hold:
+            return await super().handle_DATA(server, session, envelope)
+        self.held.set()
+        while self.hold:
+            await asyncio.sleep(0.02)
+        return "451 try again later"
 
-    def to(self, address: str) -> list[Message]:
+    def to(self, address: str) -> list[EmailMessage]:
         return [letter for letter in self.letters if letter["To"] == address]
-
-
-def start_mail_server(mailbox: Mailbox) -> Controller:
-    """Listen on a free port: aiosmtpd tries its own by connecting to it, so it cannot be 0."""
-    with socket.create_server(("127.0.0.1", 0)) as probe:
-        port = probe.getsockname()[1]
-    controller = Controller(mailbox, hostname="127.0.0.1", port=port)
-    controller.start()
-    return controller

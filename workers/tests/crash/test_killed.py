@@ -7,8 +7,9 @@ import time
 import pytest
 
 from workers.tests.crash.conftest import Trip
-from workers.tests.crash.fleet import Fleet, eventually
+from workers.tests.crash.fleet import Fleet
 from workers.tests.crash.mail_server import Mailbox
+from workers.tests.journeys.conftest import eventually
 
 pytestmark = pytest.mark.crash
 
@@ -35,7 +36,7 @@ def test_a_worker_is_killed_while_it_asks_chapa(
     trip.start_payment()
     fleet.chapa("POST", "faults", {"latency_s": 3.0})
     trip.pay()
-    eventually(lambda: _in_flight(fleet, "settle_notified_payment"))
+    eventually(lambda: _in_flight(fleet, "settle_notified_payment"), within=20)
 
     fleet.kill("worker-chapa")
     fleet.chapa("DELETE", "faults")
@@ -56,7 +57,8 @@ def test_a_worker_is_killed_while_it_confirms(
             lambda: fleet.sql(
                 """select 1 from pg_stat_activity
                    where wait_event_type = 'Lock' and query like '%bookings_listing%'"""
-            )
+            ),
+            within=20,
         )
         fleet.kill("worker-core")
     assert trip.status() == "held"
@@ -110,7 +112,8 @@ def test_the_broker_is_down_while_a_payment_is_made(
     eventually(
         lambda: fleet.sql(
             "select 1 from payments_incomingwebhook where tx_ref = %s", trip.payment["tx_ref"]
-        )
+        ),
+        within=20,
     )
     assert took < 5, "both answer as usual"
     fleet.launch("valkey")
@@ -126,12 +129,12 @@ def test_postgresql_is_restarted_under_everything(
     before = {each.name: each.pid for each in fleet.supervisor.processes()}
     postgres = fleet.process("postgres")
     os.kill(postgres.pid, signal.SIGINT)
-    eventually(postgres.has_ended)
+    eventually(postgres.has_ended, within=20)
     postgres.reap()
     time.sleep(2)  # every process meets a database that is not there
     fleet.launch("postgres")
 
-    eventually(lambda: _answers(trip))
+    eventually(lambda: _answers(trip), within=20)
     trip.pay()
 
     trip.await_confirmation(within=60)

@@ -73,12 +73,13 @@ def stranger(live_server: LiveServer, transactional_db: None) -> Client:
     return logged_in(live_server)
 
 
-def eventually(true: Callable[[], Any], *, within: float = 5.0) -> None:
-    """Wait for something that another process or thread does."""
+def eventually(true: Callable[[], Any], *, within: float = 5.0) -> Any:
+    """Wait for something that another process or thread does; return it."""
     ends = time.monotonic() + within
-    while not true():
+    while not (found := true()):
         assert time.monotonic() < ends, "it did not happen in time"
         time.sleep(0.01)
+    return found
 
 
 Pay = Callable[[str], None]
