@@ -2,6 +2,7 @@
 
 from django.contrib import admin
 from django.urls import URLPattern, URLResolver, include, path
+from django.views.generic import RedirectView
 from drf_spectacular.views import SpectacularJSONAPIView, SpectacularSwaggerView
 
 from core import health, views
@@ -23,6 +24,7 @@ api: list[URLPattern | URLResolver] = [
 ]
 
 urlpatterns = [
+    path("", RedirectView.as_view(url="/api/v1/docs")),
     path("api/v1/", include(api)),
     path("", include("payments.doors")),
     path("", include("bookings.doors")),

@@ -78,3 +78,10 @@ def test_without_a_database_it_is_alive_and_not_ready(client: Client) -> None:
 @pytest.mark.parametrize("path", ["/healthz", "/readyz"])
 def test_only_reading_is_allowed(client: Client, path: str) -> None:
     assert client.post(path).status_code == 405
+
+
+def test_the_front_door_leads_to_the_documentation(client: Client) -> None:
+    answer = client.get("/", follow=True)
+
+    assert answer.status_code == 200
+    assert answer.redirect_chain == [("/api/v1/docs", 302)]

@@ -195,6 +195,8 @@ def _send_back(payment: Payment, answer: Answer, back: SentBack, at: datetime) -
         move(payment, states.SUCCEEDED)
     move(payment, states.REVERSED if back.reversed else states.REFUNDED)
     close_refunds(payment, sent=not back.reversed)
+    # Nobody acts on the event yet: what it paid for stays as it is until a person looks.
+    log.warning("payment.sent_back", payment_id=str(payment.id), kind=kind.value)
     fact = PaymentReversed if back.reversed else PaymentRefunded
     record(fact(payment_id=payment.id, reference=payment.reference, amount=left), at=at)
 
