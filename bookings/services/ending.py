@@ -2,6 +2,7 @@
 
 from collections import Counter
 from collections.abc import Callable
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from uuid import UUID
 
@@ -37,6 +38,20 @@ class BookingNotCancellable(Conflict):
     code = "booking_not_cancellable"
 
 
+@dataclass
+class Breaker:
+    """Keeps a sweep from asking Chapa on and on while it is away."""
+
+    silent_in_a_row: int = 0
+
+    @property
+    def is_open(self) -> bool:
+        return self.silent_in_a_row >= SILENT_IN_A_ROW
+
+    def note(self, *, answered: bool) -> None:
+        self.silent_in_a_row = 0 if answered else self.silent_in_a_row + 1
+
+
 def expire_due_holds(
     clock: Callable[[], datetime],
     *,
@@ -51,41 +66,40 @@ def expire_due_holds(
     not stop the others.
     """
     outcomes: Counter[str] = Counter()
-    started, silent_in_a_row = clock(), 0
+    started, breaker = clock(), Breaker()
     due = Booking.objects.filter(status=Booking.Status.HELD, hold_expires_at__lte=started)
     for booking_id in due.order_by("hold_expires_at").values_list("id", flat=True)[:limit]:
         at = clock()
         if at > started + time_slice:
             break
         try:
-            may_ask = silent_in_a_row < SILENT_IN_A_ROW
-            outcome = expire_hold(booking_id=booking_id, at=at, may_ask=may_ask)
+            outcome = expire_hold(booking_id=booking_id, at=at, breaker=breaker)
         except Exception:
             log.exception("hold.not_ended", booking_id=str(booking_id))
             outcome = "failed"
         outcomes[outcome] += 1
-        silent_in_a_row = silent_in_a_row + 1 if outcome == "silent" else 0
     if outcomes:
         log.info("holds.expired", **outcomes)
     return outcomes
 
 
-def expire_hold(*, booking_id: UUID, at: datetime, may_ask: bool = True) -> str:
+def expire_hold(*, booking_id: UUID, at: datetime, breaker: Breaker | None = None) -> str:
     """
     End one hold, unless its money arrived; return what happened: expired, paid, kept or silent.
 
     An open checkout is first closed at Chapa and asked about once more. While Chapa is silent, as
-    it is taken to be without `may_ask`, the dates are kept up to `HOLD_OUTAGE_CAP`; while a hint of
-    success is not confirmed, up to `GRACE`.
+    it is taken to be behind an open breaker, the dates are kept up to `HOLD_OUTAGE_CAP`; while a
+    hint of success is not confirmed, up to `GRACE`.
     """
     booking = Booking.objects.get(id=booking_id)
     if booking.status != Booking.Status.HELD or booking.hold_expires_at > at:
         return "kept"
+    breaker = breaker or Breaker()
     overdue = at - booking.hold_expires_at
     for payment in status.all_for(booking_id):
         if payment.status != status.Payment.Status.PENDING:
             continue
-        answered = may_ask and _close_and_ask(payment, at)
+        answered = not breaker.is_open and _close_and_ask(payment, at, breaker)
         if not answered and overdue < settings.HOLD_OUTAGE_CAP:
             return "silent"
         if answered and overdue < GRACE and _is_hinted(payment, at):
@@ -140,12 +154,14 @@ def cancel_booking(*, booking_id: UUID, traveller: User, at: datetime) -> Bookin
         return booking
 
 
-def _close_and_ask(payment: status.Payment, at: datetime) -> bool:
+def _close_and_ask(payment: status.Payment, at: datetime, breaker: Breaker) -> bool:
     """Return whether Chapa answered both; someone else's asking leaves it as open as silence."""
     try:
-        return checkout.close_checkout(payment_id=payment.id, at=at) is None
+        answered = checkout.close_checkout(payment_id=payment.id, at=at) is None
     except PaymentBusy:
         return False
+    breaker.note(answered=answered)
+    return answered
 
 
 def _is_hinted(payment: status.Payment, at: datetime) -> bool:
