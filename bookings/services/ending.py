@@ -2,7 +2,6 @@
 
 from collections import Counter
 from collections.abc import Callable
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from uuid import UUID
 
@@ -20,6 +19,7 @@ from core.models import User
 from core.money import Money
 from events.outbox import record
 from payments.services import checkout, refunds, status
+from payments.services.breaker import Breaker
 from payments.services.leasing import PaymentBusy
 
 log = structlog.get_logger(__name__)
@@ -28,28 +28,10 @@ log = structlog.get_logger(__name__)
 GRACE = timedelta(minutes=10)
 
 
-# Chapa is away when it leaves this many in a row without an answer. One odd payment is not that.
-SILENT_IN_A_ROW = 3
-
-
 class BookingNotCancellable(Conflict):
     """This booking cannot be cancelled any more."""
 
     code = "booking_not_cancellable"
-
-
-@dataclass
-class Breaker:
-    """Keeps a sweep from asking Chapa on and on while it is away."""
-
-    silent_in_a_row: int = 0
-
-    @property
-    def is_open(self) -> bool:
-        return self.silent_in_a_row >= SILENT_IN_A_ROW
-
-    def note(self, *, answered: bool) -> None:
-        self.silent_in_a_row = 0 if answered else self.silent_in_a_row + 1
 
 
 def expire_due_holds(

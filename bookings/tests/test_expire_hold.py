@@ -5,7 +5,7 @@ import pytest
 from django.conf import settings
 
 from bookings.models import Booking
-from bookings.services.ending import GRACE, Breaker, expire_due_holds, expire_hold
+from bookings.services.ending import GRACE, expire_due_holds, expire_hold
 from bookings.tests.cast import (
     START,
     RunningSandbox,
@@ -225,16 +225,6 @@ def test_a_link_that_could_not_be_closed_is_closed_once_chapa_is_back(
     deliver_at(START + timedelta(minutes=5), Group.CHAPA)
     assert at_chapa(chapa, payment).link_expired
     assert Payment.objects.get(id=payment.id).link_closed_at is not None
-
-
-def test_only_silences_in_a_row_open_the_breaker() -> None:
-    breaker = Breaker()
-    for answered in (False, False, True, False, False):
-        breaker.note(answered=answered)
-        assert not breaker.is_open
-    breaker.note(answered=False)
-
-    assert breaker.is_open
 
 
 def test_past_the_cap_a_silent_chapa_is_asked_three_times_a_sweep(chapa: RunningSandbox) -> None:

@@ -9,14 +9,12 @@ import structlog
 from django.db.models import Q
 
 from payments.models import Payment
+from payments.services.breaker import Breaker
 from payments.services.leasing import PaymentBusy
 from payments.services.settling import settle_payment
 from payments.settlement import NoAnswer
 
 log = structlog.get_logger(__name__)
-
-# Chapa is away when it leaves this many in a row without an answer; the next sweep tries again.
-SILENT_IN_A_ROW = 3
 
 
 def check_due_payments(
@@ -32,10 +30,10 @@ def check_due_payments(
     payment asked about is no longer due. One that cannot be settled does not stop the others.
     """
     verdicts: Counter[str] = Counter()
-    started, silent = clock(), 0
+    started, breaker = clock(), Breaker()
     still_due = Q(next_check_at__lte=started)
     for payment_id in _due(started, limit):
-        if clock() > started + time_slice or silent >= SILENT_IN_A_ROW:
+        if clock() > started + time_slice or breaker.is_open:
             break
         try:
             verdict = settle_payment(payment_id=payment_id, at=clock(), only_if=still_due)
@@ -47,7 +45,7 @@ def check_due_payments(
             verdicts["failed"] += 1
             continue
         verdicts[type(verdict).__name__] += 1
-        silent = silent + 1 if isinstance(verdict, NoAnswer) else 0
+        breaker.note(answered=not isinstance(verdict, NoAnswer))
         if isinstance(verdict, NoAnswer) and verdict.misconfigured:
             break
     if verdicts:
