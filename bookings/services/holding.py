@@ -7,7 +7,7 @@ from zoneinfo import ZoneInfo
 
 from django.conf import settings
 from django.db import transaction
-from django.db.models import QuerySet
+from django.db.models import OuterRef, QuerySet
 
 from bookings.events import BookingHeld
 from bookings.models import Booking, Listing
@@ -94,7 +94,7 @@ def hold_booking(
         return booking
 
 
-def overlapping(listing_id: UUID, check_in: date, check_out: date) -> QuerySet[Booking]:
+def overlapping(listing_id: UUID | OuterRef, check_in: date, check_out: date) -> QuerySet[Booking]:
     """Return the bookings that occupy a night of this half-open range."""
     return Booking.objects.filter(
         listing_id=listing_id,

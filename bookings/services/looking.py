@@ -8,6 +8,7 @@ from uuid import UUID
 from django.db.models import Exists, OuterRef, QuerySet
 
 from bookings.models import Booking, Listing
+from bookings.services.holding import overlapping
 from core.errors import NotFound
 from core.models import User
 
@@ -39,12 +40,7 @@ def find_listings(search: Search) -> QuerySet[Listing]:
     if search.max_price is not None:
         found = found.filter(nightly_price__lte=search.max_price)
     if search.check_in and search.check_out:
-        taken = Booking.objects.filter(
-            listing=OuterRef("pk"),
-            status__in=[Booking.Status.HELD, Booking.Status.CONFIRMED],
-            check_in__lt=search.check_out,
-            check_out__gt=search.check_in,
-        )
+        taken = overlapping(OuterRef("pk"), search.check_in, search.check_out)
         found = found.filter(~Exists(taken))
     return found
 
