@@ -143,9 +143,10 @@ def _open(
     if booking.status != Booking.Status.HELD or booking.hold_expires_at <= at:
         raise BookingNotPayable(f"It is {_condition(booking)}. Book again.")
     _give_time_to_pay(booking, at)
-    if any(p.status == status.Payment.Status.SUCCEEDED for p in status.all_for(booking.id)):
+    earlier = status.all_for(booking.id)
+    if any(payment.status == status.Payment.Status.SUCCEEDED for payment in earlier):
         raise BookingNotPayable("It is paid; the confirmation is on its way.")
-    if _is_exhausted(status.all_for(booking.id)):
+    if _is_exhausted(earlier):
         raise TooManyPayments(f"{MOST_PAYMENTS} were started for this booking. Book again.")
     opened = checkout.open_payment(
         reference=booking.id,
