@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+import structlog
 from django.db import connection
 from django.db.models import F
 from psycopg2 import errors
@@ -17,6 +18,8 @@ from events.base import Context, DomainEvent, PermanentFailure, RetryAfter, Rout
 from events.models import Delivery, Event, Receipt
 from events.retry import backoff, is_exhausted
 from events.routing import routing_table
+
+log = structlog.get_logger(__name__)
 
 ERROR_LENGTH = 4000
 CLAIMABLE = [Delivery.State.READY, Delivery.State.RETRY]
@@ -130,6 +133,17 @@ def count_attempt(debt: Debt, at: datetime) -> None:
         attempts=debt.attempts + 1,
         state=Delivery.State.RETRY,
         next_at=at + backoff(debt.attempts + 1),
+    )
+
+
+def log_failure(debt: Debt, error: Exception) -> None:
+    """Say that an attempt failed and with what kind of error; its text stays in the row."""
+    log.warning(
+        "delivery.failed",
+        handler=debt.handler,
+        event_id=debt.event.id,
+        attempt=debt.attempts + 1,
+        error=type(error).__name__,
     )
 
 

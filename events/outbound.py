@@ -21,6 +21,7 @@ from events.debts import (
     fail,
     hold_doubtful,
     is_paid,
+    log_failure,
     take_receipts,
     with_events,
 )
@@ -145,13 +146,7 @@ def _lock_behind_fence(debt: Debt) -> bool:
 
 
 def _write_failure(debt: Debt, error: Exception, at: datetime) -> None:
-    log.warning(
-        "delivery.failed",
-        handler=debt.handler,
-        event_id=debt.event.id,
-        attempt=debt.attempts + 1,
-        error=type(error).__name__,
-    )
+    log_failure(debt, error)
     with transaction.atomic():
         if not _lock_behind_fence(debt):
             return

@@ -23,6 +23,7 @@ from events.debts import (
     count_attempt,
     drop_receipts,
     fail,
+    log_failure,
     release_behind,
     take_receipts,
 )
@@ -170,12 +171,6 @@ def _run(debt: Debt, at: datetime) -> bool:
 
 
 def _write_failure(debt: Debt, error: Exception, at: datetime) -> None:
-    log.warning(
-        "delivery.failed",
-        handler=debt.handler,
-        event_id=debt.event.id,
-        attempt=debt.attempts + 1,
-        error=type(error).__name__,
-    )
+    log_failure(debt, error)
     fail(debt, error, at=at)
     block_behind(debt)
