@@ -1,5 +1,6 @@
 """Serve the local Chapa: as a process, or in a thread for tests."""
 
+import signal
 import socket
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -64,11 +65,16 @@ def running_sandbox(config: SandboxConfig) -> Iterator[RunningSandbox]:
 
 
 def serve(config: SandboxConfig) -> None:
-    """Serve until interrupted."""
+    """Serve until SIGINT or SIGTERM; what is being delivered then is given up."""
+    # Blocked in every thread and waited for here: a KeyboardInterrupt that is raised in the middle
+    # of a destructor would be swallowed, and the process would live on.
+    stops = (signal.SIGINT, signal.SIGTERM)
+    signal.pthread_sigmask(signal.SIG_BLOCK, stops)
     sandbox, server = _bind(config, WSGIRequestHandler)
+    Thread(target=server.serve_forever, name="local-chapa", daemon=True).start()
     print(f"local Chapa at {sandbox.origin}/, telling {config.deliver_to}", flush=True)
-    server.serve_forever()
-    sandbox.chapa.stop()
+    signal.sigwait(stops)
+    server.shutdown()
 
 
 class _Quiet(WSGIRequestHandler):
