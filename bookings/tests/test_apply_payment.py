@@ -21,8 +21,8 @@ from bookings.tests.cast import (
 )
 from bookings.tests.factories import BookingFactory
 from core.ids import new_id
+from core.tests.threads import at_once
 from payments.services.status import Payment
-from payments.tests.threads import at_once
 
 
 def held() -> Booking:

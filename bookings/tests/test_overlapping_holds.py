@@ -13,7 +13,7 @@ from bookings.services.ending import cancel_booking
 from bookings.services.holding import DatesUnavailable, Stay, hold_booking
 from bookings.tests.factories import ListingFactory
 from core.tests.factories import UserFactory
-from payments.tests.threads import at_once
+from core.tests.threads import at_once
 
 AT = datetime(2027, 3, 1, 9, 0, tzinfo=UTC)
 CLIENTS = 32

@@ -8,6 +8,7 @@ from django.conf import settings
 from django.db import transaction
 from django.utils import timezone
 
+from core.tests.threads import at_once
 from events.base import Group
 from events.delivery import drain_group
 from events.models import Delivery, Receipt
@@ -19,7 +20,6 @@ from payments.services.leasing import take_lease
 from payments.services.recording import cancel_pending
 from payments.tests.cast import RunningSandbox
 from payments.tests.factories import NOW, PaymentFactory
-from payments.tests.threads import at_once
 
 
 @pytest.fixture

@@ -5,6 +5,7 @@ from datetime import datetime, timedelta
 
 import pytest
 
+from core.tests.threads import at_once
 from payments import states
 from payments.chapa.wire import Outcome
 from payments.models import GatewayCall, Payment
@@ -13,7 +14,6 @@ from payments.services.leasing import take_lease
 from payments.services.reconciling import check_due_payments
 from payments.tests.cast import RunningSandbox, answer_about, at_chapa, write
 from payments.tests.factories import NOW, PaymentFactory
-from payments.tests.threads import at_once
 
 LATER = NOW + timedelta(seconds=61)
 

@@ -4,6 +4,7 @@ import pytest
 from django.db import IntegrityError, transaction
 
 from core.money import Money
+from core.tests.threads import at_once
 from payments.chapa.wire import Outcome
 from payments.models import Payment, Refund
 from payments.services.refunds import (
@@ -15,7 +16,6 @@ from payments.services.refunds import (
 )
 from payments.tests.cast import answer_about, events_of, write
 from payments.tests.factories import NOW, PaymentFactory
-from payments.tests.threads import at_once
 
 
 def paid() -> Payment:

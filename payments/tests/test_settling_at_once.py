@@ -7,6 +7,7 @@ from functools import partial
 
 import pytest
 
+from core.tests.threads import at_once
 from payments.chapa.wire import Outcome
 from payments.models import Payment
 from payments.services.checkout import open_checkout
@@ -22,7 +23,6 @@ from payments.tests.cast import (
     write,
 )
 from payments.tests.factories import NOW, PaymentFactory
-from payments.tests.threads import at_once
 
 pytestmark = pytest.mark.django_db(transaction=True)
 

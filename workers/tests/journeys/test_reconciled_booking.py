@@ -10,11 +10,11 @@ from django.utils import timezone
 from bookings.models import Booking
 from bookings.services.ending import expire_due_holds
 from bookings.tests.factories import BookingFactory
+from core.tests.threads import at_once
 from events.delivery import drain_all
 from payments.chapa.sandbox.server import RunningSandbox
 from payments.models import IncomingWebhook, Payment, Refund
 from payments.services.reconciling import check_due_payments
-from payments.tests.threads import at_once
 from workers.tests.journeys.conftest import Client, Pay, held_stay, transaction_of
 
 
