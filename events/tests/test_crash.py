@@ -31,7 +31,7 @@ from events.tests.cast import (
 )
 from events.tests.conftest import UseRoutes
 
-pytestmark = pytest.mark.django_db(transaction=True)
+pytestmark = [pytest.mark.crash, pytest.mark.django_db(transaction=True)]
 
 
 @contextmanager

@@ -21,6 +21,8 @@ from workers.devstack.progress import Progress
 from workers.devstack.supervisor import Supervisor
 from workers.devstack.valkey import start_valkey
 
+pytestmark = pytest.mark.crash
+
 
 @contextmanager
 def running_servers(project: Path) -> Iterator[None]:

@@ -12,6 +12,8 @@ import pytest
 from workers.devstack.plan import PROJECT
 from workers.devstack.tests.conftest import StandIn, read_until, wait_until
 
+pytestmark = pytest.mark.crash
+
 _SLEEPERS = """
 first: sh -c "echo ready; exec sleep 1000"
 second: sh -c "echo ready; sleep 1000; true"
