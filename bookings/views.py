@@ -19,6 +19,7 @@ from bookings.services.paying import Started
 from core import idempotency
 from core.models import User
 from core.serializers import RequestBody
+from core.throttling import spend
 from payments.serializers import PaymentOutput
 from payments.services import status
 
@@ -103,6 +104,7 @@ class Bookings(ListAPIView[Booking]):
     def post(self, request: Request) -> Response:
         body = StayInput(data=request.data)
         body.is_valid(raise_exception=True)
+        spend("HOLDS_PER_USER", who=str(_traveller(request).id), at=timezone.now())
         booking = holding.hold_booking(
             stay=body.stay(),
             traveller=_traveller(request),

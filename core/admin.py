@@ -1,12 +1,19 @@
 from typing import Any
 
 from django.contrib import admin
+from django.contrib.admin.forms import AdminAuthenticationForm
 from django.core.paginator import Paginator
 from django.db import connection, models
-from django.http import HttpRequest
+from django.forms import ValidationError
+from django.http import HttpRequest, HttpResponse
+from django.template.response import TemplateResponse
+from django.utils import timezone
 from django.utils.functional import cached_property
 
+from core.addresses import client_address
+from core.errors import TooMany
 from core.models import User
+from core.throttling import spend
 
 
 class EstimatingPaginator(Paginator[Any]):
@@ -52,6 +59,34 @@ class UserAdmin(ReadOnlyAdmin):
     exclude = ("password",)
 
 
+class OperatorLogin(AdminAuthenticationForm):
+    """The admin's login, with limits of its own."""
+
+    def clean(self) -> dict[str, Any]:
+        assert self.request is not None
+        account, at = str(self.cleaned_data.get("username", "")).lower(), timezone.now()
+        try:
+            spend("ADMIN_LOGINS_PER_ADDRESS", who=client_address(self.request), at=at)
+            spend("LOGINS_PER_ACCOUNT", who=account, at=at)
+        except TooMany as refusal:
+            raise ValidationError(
+                f"Too many attempts. {refusal.detail}", code=refusal.code
+            ) from refusal
+        cleaned: dict[str, Any] = super().clean()
+        return cleaned
+
+
+def log_in_operator(request: HttpRequest) -> HttpResponse:
+    """The admin's own login page; 429 where it says that it was tried too often."""
+    response = admin.site.login(request)
+    if isinstance(response, TemplateResponse) and response.context_data:
+        form = response.context_data["form"]
+        if form.is_bound and form.has_error("__all__", TooMany.code):
+            response.status_code = 429
+    return response
+
+
+admin.site.login_form = OperatorLogin
 admin.site.site_header = "Guzo"
 admin.site.site_title = "Guzo"
 admin.site.index_title = "Rooms"

@@ -3,6 +3,7 @@
 import os
 import re
 from collections.abc import Callable
+from difflib import get_close_matches
 from email.utils import parseaddr
 from pathlib import Path
 from typing import TypeVar
@@ -12,6 +13,8 @@ from decouple import Config, RepositoryEmpty, RepositoryEnv, UndefinedValueError
 from django.core.exceptions import ImproperlyConfigured, ValidationError
 from django.core.validators import EmailValidator
 
+from core.rates import Rate
+
 T = TypeVar("T")
 
 
@@ -19,7 +22,10 @@ class Environment:
     """The real environment first, then the one env file: no parent folder is searched."""
 
     def __init__(self, file: Path) -> None:
-        self._config = Config(RepositoryEnv(str(file)) if file.is_file() else RepositoryEmpty())
+        repository = RepositoryEnv(str(file)) if file.is_file() else RepositoryEmpty()
+        self._config = Config(repository)
+        self._unread = set(getattr(repository, "data", ()))
+        self._known: set[str] = set()
 
     def read(self, name: str, parse: Callable[[str], T]) -> T:
         """
@@ -27,6 +33,8 @@ class Environment:
 
         :raises ImproperlyConfigured: naming the setting, if it is absent or does not parse.
         """
+        self._unread.discard(name)
+        self._known.add(name)
         try:
             text = str(self._config(name)).strip()
         except UndefinedValueError as missing:
@@ -37,6 +45,18 @@ class Environment:
             return parse(text)
         except ValueError as wrong:
             raise ImproperlyConfigured(f"{name} is wrong: {wrong}") from wrong
+
+    def refuse_unread(self) -> None:
+        """
+        Call after the last setting was read.
+
+        :raises ImproperlyConfigured: naming what stands in the file and nobody asked for: a
+            misspelt setting would otherwise be one that is silently not in force.
+        """
+        for name in sorted(self._unread):
+            near = get_close_matches(name, self._known, n=1)
+            hint = f"; did you mean {near[0]}?" if near else ""
+            raise ImproperlyConfigured(f"{name} is not a setting of Guzo{hint}")
 
     def text(self, name: str) -> str:
         return self.read(name, _filled)
@@ -50,6 +70,10 @@ class Environment:
 
     def number(self, name: str, *, low: int, high: int) -> int:
         return self.read(name, lambda text: _between(int(text), low, high))
+
+    def rate(self, name: str) -> Rate:
+        """So many in so long: `60/10m`."""
+        return self.read(name, Rate.parse)
 
     def one_of(self, name: str, *choices: str) -> str:
         return self.read(name, lambda text: _one_of(text, choices))

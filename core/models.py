@@ -83,3 +83,13 @@ class IdempotencyRecord(models.Model):
 
     def __str__(self) -> str:
         return self.key
+
+
+class Throttle(models.Model):
+    """One token bucket: core/throttling.py. Unlogged: after a crash everybody starts afresh."""
+
+    key = models.CharField(max_length=64, primary_key=True)
+    full_at = models.DateTimeField()
+
+    def __str__(self) -> str:
+        return self.key

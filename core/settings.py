@@ -41,6 +41,16 @@ CHAPA_WEBHOOK_SECRETS = env.names("CHAPA_WEBHOOK_SECRETS")
 HOLD_FOR = timedelta(minutes=env.number("HOLD_MINUTES", low=1, high=24 * 60))
 HOLD_OUTAGE_CAP = timedelta(minutes=env.number("HOLD_OUTAGE_CAP_MINUTES", low=0, high=24 * 60))
 
+# What one address, account or user may do how often: core/throttling.py.
+LOGINS_PER_ADDRESS = env.rate("LOGINS_PER_ADDRESS")
+LOGINS_PER_ACCOUNT = env.rate("LOGINS_PER_ACCOUNT")
+ADMIN_LOGINS_PER_ADDRESS = env.rate("ADMIN_LOGINS_PER_ADDRESS")
+SIGN_UPS_PER_ADDRESS = env.rate("SIGN_UPS_PER_ADDRESS")
+REJECTED_WEBHOOKS_PER_ADDRESS = env.rate("REJECTED_WEBHOOKS_PER_ADDRESS")
+HOLDS_PER_USER = env.rate("HOLDS_PER_USER")
+OPEN_HOLDS_PER_USER = env.number("OPEN_HOLDS_PER_USER", low=1, high=1000)
+VERIFICATIONS_PER_USER = env.rate("VERIFICATIONS_PER_USER")
+
 LOG_LEVEL = env.one_of("LOG_LEVEL", "DEBUG", "INFO", "WARNING", "ERROR")
 LOGGING_CONFIG = None
 LOGGING = logging_config(LOG_LEVEL)
@@ -220,6 +230,7 @@ WEB_PROCESSES = env.number("WEB_PROCESSES", low=1, high=64)
 WEB_THREADS = env.number("WEB_THREADS", low=2, high=256)
 PORT = env.number("PORT", low=1, high=65535)
 BIND = env.text("BIND")
+env.refuse_unread()
 
 # What .env.sample holds in place of a secret, and what is too short for one.
 _UNSAFE_SECRET = re.compile(r"local-.*|.*<.*|.{0,15}", re.DOTALL)

@@ -6,6 +6,7 @@ from django.views.generic import RedirectView
 from drf_spectacular.views import SpectacularJSONAPIView, SpectacularSwaggerView
 
 from core import health, views
+from core.admin import log_in_operator
 
 handler400 = "core.problems.bad_request"
 handler403 = "core.problems.forbidden"
@@ -31,5 +32,6 @@ urlpatterns = [
     path("", include("workers.console.doors")),
     path("healthz", health.alive),
     path("readyz", health.ready),
+    path("admin/login/", log_in_operator),
     path("admin/", admin.site.urls),
 ]

@@ -2,6 +2,7 @@
 
 from typing import ClassVar
 
+from django.utils import timezone
 from drf_spectacular.utils import OpenApiExample, extend_schema
 from rest_framework import serializers
 from rest_framework.permissions import AllowAny
@@ -10,8 +11,10 @@ from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from core import accounts
+from core.addresses import client_address
 from core.models import User
 from core.serializers import RequestBody
+from core.throttling import spend
 
 
 class Users(APIView):
@@ -67,6 +70,7 @@ class Users(APIView):
     def post(self, request: Request) -> Response:
         body = self.Input(data=request.data)
         body.is_valid(raise_exception=True)
+        spend("SIGN_UPS_PER_ADDRESS", who=client_address(request), at=timezone.now())
         user = accounts.register_user(**body.validated_data)
         return Response(self.Output(user).data, status=201)
 
@@ -101,6 +105,8 @@ class Tokens(APIView):
     def post(self, request: Request) -> Response:
         body = self.Input(data=request.data)
         body.is_valid(raise_exception=True)
+        spend("LOGINS_PER_ADDRESS", who=client_address(request), at=timezone.now())
+        spend("LOGINS_PER_ACCOUNT", who=body.validated_data["email"].lower(), at=timezone.now())
         login = accounts.log_in(**body.validated_data)
         return Response(self.Output(login).data, status=201, headers={"Cache-Control": "no-store"})
 

@@ -20,6 +20,7 @@ from core.errors import Refusal
 from core.models import User
 from core.problems import as_response, of_refusal, problem
 from core.serializers import RequestBody
+from core.throttling import spend
 from payments.serializers import PaymentOutput
 from payments.services import asking, hints
 
@@ -41,6 +42,7 @@ class Verifications(APIView):
     @extend_schema(operation_id="verify_payment", request=None, responses=PaymentOutput)
     def post(self, request: Request, payment_id: UUID) -> Response:
         RequestBody(data=request.data).is_valid(raise_exception=True)
+        spend("VERIFICATIONS_PER_USER", who=str(_owner(request).id), at=timezone.now())
         payment = asking.verify_payment(
             payment_id=payment_id, owner=_owner(request), at=timezone.now()
         )

@@ -13,7 +13,7 @@ from bookings.events import BookingHeld
 from bookings.models import Booking, Listing
 from bookings.pricing import quote
 from core import idempotency
-from core.errors import Conflict, Invalid, NotFound
+from core.errors import Conflict, Invalid, NotFound, TooMany
 from core.models import User
 from events.outbox import record
 
@@ -39,6 +39,12 @@ class StayInvalid(Invalid):
     """This stay cannot be booked."""
 
     code = "stay_invalid"
+
+
+class TooManyHolds(TooMany):
+    """Too many unpaid bookings are held at once."""
+
+    code = "too_many_holds"
 
 
 @dataclass(frozen=True)
@@ -70,11 +76,13 @@ def hold_booking(
     :raises ListingUnknown: if there is no such listing, or it is not offered any more.
     :raises StayInvalid: if the dates or the number of guests do not fit.
     :raises DatesUnavailable: if a night of it is held or confirmed for someone.
+    :raises TooManyHolds: if the traveller holds `OPEN_HOLDS_PER_USER` bookings unpaid already.
     :raises IdempotencyKeyReused: if the key made something else.
     """
     with transaction.atomic():
         if request_key is not None and (made := _made_before(traveller, request_key)):
             return made
+        _check_open_holds(traveller)
         # The lock first: overlapping inserts against the bare constraint deadlock each other.
         listing = Listing.objects.select_for_update().filter(id=stay.listing_id).first()
         if listing is None or not listing.is_listed:
@@ -113,6 +121,15 @@ def _made_before(traveller: User, request_key: RequestKey) -> Booking | None:
         principal=traveller.id, key=request_key.key, fingerprint=request_key.fingerprint
     )
     return Booking.objects.select_related("listing").get(id=made) if made else None
+
+
+def _check_open_holds(traveller: User) -> None:
+    """Dates that nobody pays for are kept from others: a person may keep only so many."""
+    # Locked, so that of two holds at once the second one counts the first.
+    User.objects.select_for_update(no_key=True).get(id=traveller.id)
+    held = Booking.objects.filter(traveller=traveller, status=Booking.Status.HELD)
+    if held.count() >= settings.OPEN_HOLDS_PER_USER:
+        raise TooManyHolds("Pay for one of them, or cancel one.")
 
 
 def _hold(stay: Stay, listing: Listing, traveller: User, at: datetime) -> Booking:

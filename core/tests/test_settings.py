@@ -93,6 +93,9 @@ def test_a_missing_setting_refuses_by_name(read: Read, name: str) -> None:
         ("HOLD_MINUTES", "half an hour"),
         ("HOLD_OUTAGE_CAP_MINUTES", "1441"),
         ("TOKEN_HOURS", "0"),
+        ("LOGINS_PER_ADDRESS", "many"),
+        ("SIGN_UPS_PER_ADDRESS", "0/1h"),
+        ("OPEN_HOLDS_PER_USER", "0"),
         ("EMAIL_BACKEND", "django.core.mail.backends.stmp.EmailBackend"),
         ("EMAIL_PORT", "65536"),
         ("EMAIL_USE_TLS", ""),
@@ -107,6 +110,17 @@ def test_a_missing_setting_refuses_by_name(read: Read, name: str) -> None:
 def test_a_wrong_setting_refuses_by_name(read: Read, name: str, value: str) -> None:
     with pytest.raises(ImproperlyConfigured, match=rf"^{name} is wrong: "):
         read(**{name: value})
+
+
+@pytest.mark.parametrize(
+    ("name", "hint"),
+    [("HOLD_MINUTE", "; did you mean HOLD_MINUTES?"), ("COFFEE", "")],
+)
+def test_what_is_no_setting_is_refused_by_name(read: Read, name: str, hint: str) -> None:
+    with pytest.raises(ImproperlyConfigured) as refusal:
+        read(**{name: "45"})
+
+    assert str(refusal.value) == f"{name} is not a setting of Guzo{hint}"
 
 
 @pytest.mark.parametrize(

@@ -36,6 +36,9 @@ def shared_fleet(
         EMAIL_HOST="127.0.0.1",
         EMAIL_PORT=str(mailbox[1]),
         SANDBOX_RETRY_S="1",
+        # One traveller stands for a crowd here.
+        HOLDS_PER_USER="100000/1m",
+        OPEN_HOLDS_PER_USER="1000",
     ) as fleet:
         fleet.sql(
             """

@@ -7,7 +7,7 @@ from threading import Barrier
 
 import pytest
 import requests
-from django.conf import settings
+from pytest_django.fixtures import Settings
 
 from bookings.models import Booking
 from core.ids import new_id
@@ -82,9 +82,10 @@ def test_one_key_for_two_bookings_at_once_serves_one_of_them(
 
 
 def test_while_half_the_threads_wait_for_chapa_the_next_is_answered_at_once(
-    traveller: Client, chapa: RunningSandbox, drain: Callable[[], int]
+    traveller: Client, chapa: RunningSandbox, drain: Callable[[], int], settings: Settings
 ) -> None:
     half = settings.WEB_THREADS // 2
+    settings.OPEN_HOLDS_PER_USER = half + 1
     bookings = [held_stay(traveller)["id"] for _ in range(half + 1)]
     chapa.faults.set({"latency_s": 0.8})
 
