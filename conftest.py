@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterator
 
 import pytest
+from csp.constants import SELF
 from django.conf import settings as project_settings
 from django.utils import timezone
 from pytest_django.fixtures import Settings
@@ -42,6 +43,10 @@ def chapa(
     settings.PUBLIC_URL = live_server.url
     settings.CHAPA_BASE_URL = sandbox.base_url
     settings.CHAPA_CHECKOUT_HOSTS = [sandbox.checkout_host]
+    directives = settings.CONTENT_SECURITY_POLICY["DIRECTIVES"]
+    settings.CONTENT_SECURITY_POLICY = {
+        "DIRECTIVES": directives | {"form-action": [SELF, sandbox.checkout_host]}
+    }
     yield sandbox
     sandbox.reset()
 

@@ -107,5 +107,16 @@ def test_an_operator_logs_in_to_the_admin(
         expect(page.get_by_role("heading", level=1)).to_contain_text("Select")
 
 
+def test_the_documentation_is_drawn_under_our_own_policy(
+    open_page: Callable[[], Page], live_server: LiveServer, transactional_db: None
+) -> None:
+    page, complaints = open_page(), []
+    page.on("console", lambda said: complaints.append(said.text) if said.type == "error" else None)
+    page.goto(f"{live_server.url}/api/v1/docs")
+
+    expect(page.get_by_text("/api/v1/bookings/{booking_id}/payments").first).to_be_visible()
+    assert complaints == []
+
+
 def _payment_statuses(booking_id: str) -> list[str]:
     return list(Payment.objects.filter(reference=booking_id).values_list("status", flat=True))
