@@ -20,8 +20,7 @@ django_stubs_ext.monkeypatch()
 BASE_DIR = Path(__file__).resolve().parent.parent
 env = environment_of(BASE_DIR)
 
-ENVIRONMENT = env.one_of("ENVIRONMENT", "local", "production")
-PRODUCTION = ENVIRONMENT == "production"
+ENVIRONMENT = env.one_of("ENVIRONMENT", "local", "staging", "production")
 DEBUG = env.flag("DEBUG")
 SECRET_KEY = env.text("SECRET_KEY")
 PUBLIC_URL = env.url("PUBLIC_URL")
@@ -250,7 +249,7 @@ env.refuse_unread()
 
 # What .env.sample holds in place of a secret, and what is too short for one.
 _UNSAFE_SECRET = re.compile(r"local-.*|.*<.*|.{0,15}", re.DOTALL)
-_UNSAFE_IN_PRODUCTION = {
+_UNSAFE_OUTSIDE = {
     "DEBUG": DEBUG,
     "SECRET_KEY": _UNSAFE_SECRET.fullmatch(SECRET_KEY) is not None or len(SECRET_KEY) < 50,
     "ALLOWED_HOSTS": "*" in ALLOWED_HOSTS,
@@ -263,5 +262,11 @@ _UNSAFE_IN_PRODUCTION = {
     "CHAPA_WEBHOOK_SECRETS": CHAPA_SECRET_KEY in CHAPA_WEBHOOK_SECRETS
     or any(_UNSAFE_SECRET.fullmatch(secret) for secret in CHAPA_WEBHOOK_SECRETS),
 }
-if PRODUCTION and (unsafe := [name for name, wrong in _UNSAFE_IN_PRODUCTION.items() if wrong]):
-    raise ImproperlyConfigured(f"Not safe in production: {', '.join(unsafe)}. See .env.sample.")
+unsafe = [name for name, wrong in _UNSAFE_OUTSIDE.items() if wrong]
+if ENVIRONMENT != "local" and unsafe:
+    raise ImproperlyConfigured(f"Not safe in {ENVIRONMENT}: {', '.join(unsafe)}. See .env.sample.")
+if (CHAPA_MODE == "live") != (ENVIRONMENT == "production"):
+    raise ImproperlyConfigured(
+        f"CHAPA_MODE is {CHAPA_MODE}, which {ENVIRONMENT} is not for: money moves in production, "
+        "and nowhere else."
+    )

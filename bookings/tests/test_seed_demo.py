@@ -180,8 +180,8 @@ def test_the_demo_traveller_sees_one_of_each_story_and_can_pay_for_what_is_held(
     assert not Payment.objects.filter(reference=held.id).exists()
 
 
-@pytest.mark.parametrize(("name", "value"), [("CHAPA_MODE", "live"), ("PRODUCTION", True)])
-def test_it_refuses_where_money_is_real(settings: Settings, name: str, value: Any) -> None:
+@pytest.mark.parametrize(("name", "value"), [("CHAPA_MODE", "live"), ("ENVIRONMENT", "staging")])
+def test_it_refuses_where_money_is_real(settings: Settings, name: str, value: str) -> None:
     setattr(settings, name, value)
 
     with pytest.raises(CommandError, match="not made up where money is real"):

@@ -66,7 +66,7 @@ def test_a_missing_setting_refuses_by_name(read: Read, name: str) -> None:
 @pytest.mark.parametrize(
     ("name", "value"),
     [
-        ("ENVIRONMENT", "staging"),
+        ("ENVIRONMENT", "development"),
         ("DEBUG", "yes"),
         ("SECRET_KEY", ""),
         ("PUBLIC_URL", "guzo.et"),
@@ -147,6 +147,28 @@ def test_a_key_of_the_v2_platform_is_called_one(read: Read, mode: str) -> None:
 def test_a_test_key_is_refused_in_live_mode(read: Read) -> None:
     with pytest.raises(ImproperlyConfigured, match=r"CHAPA_SECRET_KEY.*CHAPA_MODE is live"):
         read(CHAPA_MODE="live")
+
+
+LIVE = {"CHAPA_MODE": "live", "CHAPA_SECRET_KEY": "CHASECK-abcdefghijklmnopqrstuvwxyz012345"}
+TEST = {"CHAPA_MODE": "test", "CHAPA_SECRET_KEY": "CHASECK_TEST-abcdefghijklmnopqrstuvwxyz01"}
+
+
+@pytest.mark.parametrize(
+    ("environment", "mode"), [("local", LIVE), ("staging", LIVE), ("production", TEST)]
+)
+def test_money_moves_in_production_and_nowhere_else(
+    read: Read, environment: str, mode: dict[str, str]
+) -> None:
+    with pytest.raises(ImproperlyConfigured, match=rf"CHAPA_MODE is .*{environment}"):
+        read(**production_block() | mode | {"ENVIRONMENT": environment})
+
+
+def test_staging_is_as_strict_as_production_in_test_mode(read: Read) -> None:
+    block = production_block() | TEST | {"ENVIRONMENT": "staging"}
+
+    assert read(**block)["CHAPA_MODE"] == "test"
+    with pytest.raises(ImproperlyConfigured, match=r"^Not safe in staging: HTTPS\."):
+        read(**block | {"HTTPS": "false"})
 
 
 def test_the_environment_wins_over_the_file(read: Read, monkeypatch: pytest.MonkeyPatch) -> None:
