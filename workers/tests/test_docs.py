@@ -1,0 +1,37 @@
+"""The documentation names tests as its proof: each of them is there."""
+
+import re
+from pathlib import Path
+
+import pytest
+
+PROJECT = Path(__file__).parents[2]
+PAGES = sorted((PROJECT / "docs").rglob("*.md"))
+ROOMS = ("core", "events", "payments", "bookings", "workers")
+
+
+@pytest.fixture(scope="module")
+def tests() -> set[str]:
+    return {
+        name
+        for room in ROOMS
+        for page in (PROJECT / room).rglob("test_*.py")
+        for name in re.findall(r"def (test_\w+)", page.read_text())
+    }
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)
+def test_every_test_that_a_page_names_is_there(page: Path, tests: set[str]) -> None:
+    named = set(re.findall(r"`(?:[\w/]+\.py::)?(test_\w+)`", page.read_text()))
+
+    assert named <= tests, f"{page.name} names {sorted(named - tests)}"
+
+
+def test_every_promise_of_security_names_its_proof() -> None:
+    promises = (PROJECT / "docs" / "security.md").read_text().split("## Promises")[1]
+    rows = re.findall(
+        r"^\|(?! promise| ---)[^|]+\|([^|]+)\|$", promises.split("## OWASP")[0], re.MULTILINE
+    )
+
+    assert len(rows) > 30
+    assert all("`" in proof for proof in rows)
