@@ -37,6 +37,9 @@ CHAPA_BASE_URL = env.url("CHAPA_BASE_URL")
 CHAPA_CHECKOUT_HOSTS = env.names("CHAPA_CHECKOUT_HOSTS")
 CHAPA_SECRET_KEY = env.chapa_key("CHAPA_SECRET_KEY", mode=CHAPA_MODE)
 CHAPA_WEBHOOK_SECRETS = env.names("CHAPA_WEBHOOK_SECRETS")
+CHAPA_SIGNATURE_HEADER = env.one_of(
+    "CHAPA_SIGNATURE_HEADER", "x-chapa-signature", "chapa-signature"
+)
 
 HOLD_FOR = timedelta(minutes=env.number("HOLD_MINUTES", low=1, high=24 * 60))
 HOLD_OUTAGE_CAP = timedelta(minutes=env.number("HOLD_OUTAGE_CAP_MINUTES", low=0, high=24 * 60))

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field, replace
 from typing import Self
 from urllib.parse import urlsplit
 
+from payments.chapa.signature import SIGNATURE_HEADERS
 from payments.chapa.wire import mode_of_key
 
 _LOOPBACK = ("localhost", "127.0.0.1", "::1")
@@ -20,8 +21,8 @@ class SandboxConfig:
     `checkout_hosts` the pay page is on the base URL's own host. `webhook_url` replaces
     `public_url + /webhooks/chapa` where Guzo is not reachable at its public address.
 
-    :raises ValueError: if the base URL does not end in /v1, a key is malformed, or no secret is
-        given.
+    :raises ValueError: if the base URL does not end in /v1, a key is malformed, no secret is
+        given, or Chapa has no such signature header.
     """
 
     secret_keys: tuple[str, ...] = field(repr=False)
@@ -30,6 +31,8 @@ class SandboxConfig:
     checkout_hosts: tuple[str, ...] = ()
     public_url: str = "http://127.0.0.1:8000"
     webhook_url: str = ""
+    # `chapa-signature`: the account has custom webhooks, signed over the body in that header only.
+    signature_header: str = "x-chapa-signature"
     webhook: bool = True
     callback: bool = True
     latency_s: float = 0.0
@@ -47,6 +50,8 @@ class SandboxConfig:
             mode_of_key(key)
         if not self.secret_keys or not any(self.webhook_secrets):
             raise ValueError("a secret key and a webhook secret are needed")
+        if self.signature_header not in SIGNATURE_HEADERS:
+            raise ValueError(f"the signature header must be {' or '.join(SIGNATURE_HEADERS)}")
 
     @classmethod
     def from_environment(cls, environment: Mapping[str, str]) -> Self:
@@ -63,6 +68,7 @@ class SandboxConfig:
             checkout_hosts=read.texts("CHAPA_CHECKOUT_HOSTS", ""),
             public_url=read.text("PUBLIC_URL").rstrip("/"),
             webhook_url=read.text("SANDBOX_WEBHOOK_URL", ""),
+            signature_header=read.text("CHAPA_SIGNATURE_HEADER", cls.signature_header),
             webhook=read.switch("SANDBOX_WEBHOOK"),
             callback=read.switch("SANDBOX_CALLBACK"),
             latency_s=read.seconds("SANDBOX_LATENCY_S", cls.latency_s),
