@@ -40,8 +40,8 @@ class RefundAdmin(ReadOnlyAdmin):
 
 @admin.register(IncomingWebhook)
 class IncomingWebhookAdmin(ReadOnlyAdmin):
-    list_display = ("received_at", "verdict", "event", "tx_ref", "length")
-    list_filter = ("verdict",)
+    list_display = ("received_at", "verdict", "matching", "event", "tx_ref", "length")
+    list_filter = ("verdict", "matching")
     search_fields = ("=tx_ref", "=digest")
     exclude = ("body",)
     ordering = ("-received_at",)

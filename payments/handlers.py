@@ -9,10 +9,11 @@ from events.base import Context, Outbound, Repeat, RetryAfter
 from events.retry import patience
 from payments import states
 from payments.chapa.wire import Closing, Opening, Outcome
+from payments.claim import statuses_that_know
 from payments.events import PaymentCancelled, PaymentExpired, PaymentInitiated, WebhookReceived
 from payments.models import Payment
 from payments.services.checkout import close_link, open_checkout
-from payments.services.hints import statuses_that_know
+from payments.services.hints import end_search
 from payments.services.leasing import ALWAYS, PaymentBusy
 from payments.services.recording import cancel_pending
 from payments.services.settling import Answer, ask_chapa, write_answer
@@ -22,6 +23,8 @@ _BUSY = timedelta(seconds=1)
 _SILENT = timedelta(seconds=30)
 # A link can be paid for an hour; longer than this nobody need try to close it.
 LINK_OUTAGE = timedelta(days=1)
+# After a webhook that names no payment of ours: it may be another application's, or early.
+_LOOKS = tuple(timedelta(minutes=minutes) for minutes in (1, 5, 30, 6 * 60))
 _SILENCE = (Outcome.TRANSIENT, Outcome.UNRECOGNISED, Outcome.CONFIG_ERROR)
 
 
@@ -44,7 +47,10 @@ def _ask(payment: Payment, context: Context, only_if: Q = ALWAYS) -> Answer:
 
 def _ask_notified(event: WebhookReceived, context: Context) -> Answer | None:
     payment = Payment.objects.filter(tx_ref=event.tx_ref).first()
-    if payment is None or payment.status in statuses_that_know(event.claims):
+    if payment is None:
+        _look_again_later(event, context)
+        return None
+    if payment.status in statuses_that_know(event.claims):
         return None
     if payment.asked_at is not None and payment.asked_at >= context.occurred_at:
         return None
@@ -52,9 +58,17 @@ def _ask_notified(event: WebhookReceived, context: Context) -> Answer | None:
     return _ask(payment, context, only_if=not_asked_since)
 
 
+def _look_again_later(event: WebhookReceived, context: Context) -> None:
+    age = context.at - context.occurred_at
+    for look in _LOOKS:
+        if event.tx_ref and age < look:
+            raise RetryAfter(look - age, "no payment has this tx_ref")
+
+
 def _write_notified(event: WebhookReceived, answer: Answer | None, context: Context) -> None:
     if answer is not None:
         write_answer(answer, at=context.at)
+    end_search(event.webhook_id, event.tx_ref)
 
 
 #: For webhook.received: ask, unless someone asked after it came or there is nothing left to learn.

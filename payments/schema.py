@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from django.conf import settings
 from drf_spectacular.utils import OpenApiExample, OpenApiWebhook, extend_schema
 from rest_framework import serializers
 
@@ -30,7 +31,7 @@ charge_webhook = OpenApiWebhook(
         tags=["webhooks"],
         auth=[],
         request=ChargeWebhook,
-        responses={200: None, 400: None, 401: None, 413: None},
+        responses={200: None, 400: None, 401: None, 413: None, 415: None},
         examples=[
             OpenApiExample(
                 "Paid",
@@ -54,7 +55,7 @@ def describe_signature(result: dict[str, Any], **_: Any) -> dict[str, Any]:
     result["webhooks"]["chapa_charge"]["post"]["parameters"] = [
         {
             "in": "header",
-            "name": "x-chapa-signature",
+            "name": settings.CHAPA_SIGNATURE_HEADER,
             "required": True,
             "description": "Lower-case hex HMAC-SHA256 of the raw body with the webhook secret.",
             "schema": {"type": "string", "pattern": "^[0-9a-f]{64}$"},

@@ -16,6 +16,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
+from core.bodies import read_body
 from core.errors import Refusal
 from core.models import User
 from core.problems import as_response, of_refusal, problem
@@ -55,14 +56,21 @@ def _owner(request: Request) -> User:
 
 
 @method_decorator(csrf_exempt, name="dispatch")
-class ChapaWebhook(View):
-    """
-    Chapa's door. The bytes are kept, the answer is quick, what they mean is asked of Chapa later.
-
-    A plain view: DRF would read the body before the signature could.
-    """
+class Door(View):
+    """A plain view for Chapa: DRF would read the body before the signature could."""
 
     http_method_names = ("get", "head", "post")
+
+    def http_method_not_allowed(
+        self, request: HttpRequest, *args: object, **kwargs: object
+    ) -> HttpResponse:
+        refusal = as_response(problem(status=405))
+        refusal.headers["Allow"] = ", ".join(self.http_method_names).upper()
+        return refusal
+
+
+class ChapaWebhook(Door):
+    """Chapa's door. The bytes are kept, the answer is quick, what they mean is asked later."""
 
     def get(self, _: HttpRequest) -> HttpResponse:
         # Chapa's own checker asks before it delivers.
@@ -70,27 +78,15 @@ class ChapaWebhook(View):
 
     def post(self, request: HttpRequest) -> HttpResponse:
         try:
-            length = int(request.headers.get("Content-Length") or 0)
-        except ValueError:
-            return as_response(problem(status=400, detail="Content-Length is not a number."))
-        if length > BODY_LIMIT:
-            return as_response(problem(status=413, detail="At most 64 KiB."))
-        try:
-            hints.receive_webhook(
-                body=request.body,
-                signature=request.headers.get("x-chapa-signature", ""),
-                at=timezone.now(),
-            )
+            body = read_body(request, at_most=BODY_LIMIT)
+            hints.receive_webhook(body=body, headers=request.headers, at=timezone.now())
         except Refusal as refusal:
             return of_refusal(refusal)
         return JsonResponse({"status": "received"})
 
 
-@method_decorator(csrf_exempt, name="dispatch")
-class ChapaCallback(View):
+class ChapaCallback(Door):
     """Anyone may say that a payment has news; everyone gets the same answer."""
-
-    http_method_names = ("get", "head", "post")
 
     def get(self, request: HttpRequest) -> HttpResponse:
         return self._note(request)
@@ -123,6 +119,6 @@ def _fields_in_body(request: HttpRequest) -> Mapping[str, object]:
         if request.POST:
             return request.POST
         fields = json.loads(body)
-    except (ValueError, RecursionError, RequestDataTooBig, MultiPartParserError):
+    except (ValueError, RecursionError, OSError, RequestDataTooBig, MultiPartParserError):
         return {}
     return fields if isinstance(fields, dict) else {}

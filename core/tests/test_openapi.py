@@ -27,6 +27,7 @@ CONTRACT = {
     ("get", "/api/v1/payments/{payment_id}"),
     ("post", "/api/v1/payments/{payment_id}/verify"),
     ("get", "/api/v1/ops/events"),
+    ("get", "/api/v1/ops/webhooks"),
     ("get", "/api/v1/ops/payments/{payment_id}/timeline"),
 }
 PUBLIC = {

@@ -1,6 +1,7 @@
 from typing import ClassVar
 
 from django.db import models
+from django.db.models import Q
 
 from core.ids import new_id
 
@@ -17,10 +18,16 @@ class IncomingWebhook(models.Model):
         SIGNED = "signed", "signed"
         UNSIGNED = "unsigned", "no signature over the body"
         FORGED = "forged", "signature does not match"
+        CONSTANT_ONLY = "constant_only", "only the constant, which anyone can replay"
+
+    class Matching(models.TextChoices):
+        MATCHED = "matched", "names a payment of ours"
+        UNMATCHED = "unmatched", "names no payment yet; looked for again"
+        PARKED = "parked", "names no payment of ours: a person looks"
 
     id = models.UUIDField(primary_key=True, default=new_id, editable=False)
     received_at = models.DateTimeField()
-    verdict = models.CharField(max_length=12, choices=Verdict)
+    verdict = models.CharField(max_length=16, choices=Verdict)
     # Which of CHAPA_WEBHOOK_SECRETS matched: shows when an old one may be retired.
     secret_index = models.PositiveSmallIntegerField(null=True)
     digest = models.CharField(max_length=64)
@@ -28,11 +35,18 @@ class IncomingWebhook(models.Model):
     body = models.BinaryField(null=True)
     event = models.CharField(max_length=80, blank=True, default="")
     tx_ref = models.CharField(max_length=80, blank=True, default="")
+    # Empty: there is no tx_ref to look for.
+    matching = models.CharField(max_length=9, choices=Matching, blank=True, default="")
 
     class Meta:
         indexes: ClassVar = [
             models.Index(fields=["received_at"], name="payments_webhook_age"),
             models.Index(fields=["tx_ref", "received_at"], name="payments_webhook_by_tx_ref"),
+            models.Index(
+                fields=["matching", "received_at"],
+                name="payments_webhook_astray",
+                condition=Q(matching__in=["unmatched", "parked"]),
+            ),
         ]
 
     def __str__(self) -> str:

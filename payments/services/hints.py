@@ -1,10 +1,10 @@
 """What comes in from outside says only: ask Chapa. Nothing here believes a word of it."""
 
 import hashlib
-import json
 import re
-from dataclasses import dataclass
+from collections.abc import Mapping
 from datetime import datetime, timedelta
+from typing import NoReturn
 from uuid import UUID
 
 import structlog
@@ -17,7 +17,8 @@ from core.causality import Cause, caused_by
 from core.errors import Invalid, Refusal
 from events.outbox import record
 from payments import states
-from payments.chapa.signature import matching_secret
+from payments.chapa.signature import SIGNATURE_HEADERS, is_constant, matching_secret
+from payments.claim import read_claim, statuses_that_know
 from payments.events import WebhookReceived
 from payments.models import IncomingWebhook, Payment
 
@@ -41,25 +42,17 @@ class NotAnObject(Invalid):
     code = "not_an_object"
 
 
-@dataclass(frozen=True)
-class Claim:
-    """What a webhook claims; used to find the payment, never to judge it."""
-
-    event: str
-    tx_ref: str
-    status: str
-
-
-def receive_webhook(*, body: bytes, signature: str, at: datetime) -> UUID:
+def receive_webhook(*, body: bytes, headers: Mapping[str, str], at: datetime) -> UUID:
     """
     Keep a signed webhook and record that it came, in one commit; return its id.
 
-    The signature is `x-chapa-signature`: HMAC-SHA256 over the raw bytes. The constant
-    `chapa-signature` proves nothing about the body and is not looked at (docs/chapa.md, webhooks).
+    The signature is HMAC-SHA256 over the raw bytes, in the header `CHAPA_SIGNATURE_HEADER`. The
+    constant that Chapa also sends proves nothing about the body (docs/chapa.md, webhooks).
 
     :raises SignatureRejected: after keeping digest, length and verdict, nothing else.
     :raises NotAnObject: after keeping the bytes, for they were signed.
     """
+    signature = headers.get(settings.CHAPA_SIGNATURE_HEADER, "")
     secret_index = matching_secret(body, signature, settings.CHAPA_WEBHOOK_SECRETS)
     kept = IncomingWebhook(
         received_at=at,
@@ -68,26 +61,31 @@ def receive_webhook(*, body: bytes, signature: str, at: datetime) -> UUID:
         secret_index=secret_index,
     )
     if secret_index is None:
-        kept.verdict = (
-            IncomingWebhook.Verdict.FORGED if signature else IncomingWebhook.Verdict.UNSIGNED
-        )
-        kept.save(force_insert=True)
-        log.warning("webhook.rejected", verdict=kept.verdict, digest=kept.digest)
-        raise SignatureRejected
+        _reject(kept, headers)
     kept.verdict = IncomingWebhook.Verdict.SIGNED
     kept.body = body
     claim = read_claim(body)
     if claim is None:
         kept.save(force_insert=True)
         raise NotAnObject("It was kept. Send a JSON object.")
+    if claim.mode and claim.mode != settings.CHAPA_MODE:
+        log.error("webhook.other_mode", webhook_id=str(kept.id), mode=claim.mode)
     kept.event, kept.tx_ref = claim.event, claim.tx_ref
     with transaction.atomic(), caused_by(Cause(actor="chapa")):
-        kept.save(force_insert=True)
         # The floor, should the event's delivery die: the sweep asks.
         knowing = Q(status__in=statuses_that_know(claim.status))
         _hint(Q(tx_ref=claim.tx_ref) & ~knowing, at)
+        kept.matching = _matching(claim.tx_ref, otherwise=IncomingWebhook.Matching.UNMATCHED)
+        kept.save(force_insert=True)
         record(WebhookReceived(webhook_id=kept.id, tx_ref=claim.tx_ref, claims=claim.status), at=at)
     return kept.id
+
+
+def end_search(webhook_id: UUID, tx_ref: str) -> None:
+    """Write down that a webhook's payment turned up after all, or that nobody looks any more."""
+    IncomingWebhook.objects.filter(
+        id=webhook_id, matching=IncomingWebhook.Matching.UNMATCHED
+    ).update(matching=_matching(tx_ref, otherwise=IncomingWebhook.Matching.PARKED))
 
 
 def receive_callback(*, tx_ref: str, at: datetime) -> None:
@@ -111,38 +109,27 @@ def hint_return(payment: Payment, *, at: datetime) -> None:
         receive_callback(tx_ref=payment.tx_ref, at=at)
 
 
-def statuses_that_know(claimed: str) -> frozenset[str]:
-    """Return the states of a payment that have nothing left to learn from this claim."""
-    match claimed:
-        case "success":
-            return states.CAPTURED
-        case "failed" | "cancelled" | "failed/cancelled":
-            return states.CAPTURED | {states.FAILED, states.CANCELLED}
-        case _:
-            return frozenset()
+def _reject(kept: IncomingWebhook, headers: Mapping[str, str]) -> NoReturn:
+    shown = [headers.get(name, "") for name in SIGNATURE_HEADERS]
+    if any(is_constant(each, settings.CHAPA_WEBHOOK_SECRETS) for each in shown):
+        kept.verdict = IncomingWebhook.Verdict.CONSTANT_ONLY
+        # Somebody replays what a delivery once showed, or CHAPA_SIGNATURE_HEADER is set wrong.
+        log.error("webhook.constant_only", digest=kept.digest)
+    elif headers.get(settings.CHAPA_SIGNATURE_HEADER):
+        kept.verdict = IncomingWebhook.Verdict.FORGED
+        log.warning("webhook.rejected", verdict=kept.verdict, digest=kept.digest)
+    else:
+        kept.verdict = IncomingWebhook.Verdict.UNSIGNED
+        log.warning("webhook.rejected", verdict=kept.verdict, digest=kept.digest)
+    kept.save(force_insert=True)
+    raise SignatureRejected
 
 
-def read_claim(body: bytes) -> Claim | None:
-    """
-    Return what a body claims, flat or nested under `data`; None if it is not a JSON object.
-
-    Duplicate keys, NaN and deep nesting are not JSON objects either.
-    """
-    try:
-        data = json.loads(
-            body, parse_constant=_refuse_constant, object_pairs_hook=_refuse_duplicates
-        )
-    except (ValueError, RecursionError):
-        return None
-    if not isinstance(data, dict):
-        return None
-    nested = data.get("data")
-    claimed = nested | data if isinstance(nested, dict) else data
-    return Claim(
-        event=_text(claimed.get("event")),
-        tx_ref=_text(claimed.get("tx_ref")),
-        status=_text(claimed.get("status")),
-    )
+def _matching(tx_ref: str, *, otherwise: IncomingWebhook.Matching) -> str:
+    if not tx_ref:
+        return ""
+    known = Payment.objects.filter(tx_ref=tx_ref).exists()
+    return IncomingWebhook.Matching.MATCHED if known else otherwise
 
 
 def _hint(which: Q, at: datetime) -> None:
@@ -150,19 +137,3 @@ def _hint(which: Q, at: datetime) -> None:
     Payment.objects.filter(which).update(
         next_check_at=Least(Coalesce(F("next_check_at"), at), at), hinted_at=at
     )
-
-
-def _text(value: object) -> str:
-    """JSON can hold NUL and lone surrogates, which PostgreSQL cannot; neither is printable."""
-    return "".join(filter(str.isprintable, value[:80])) if isinstance(value, str) else ""
-
-
-def _refuse_constant(name: str) -> float:
-    raise ValueError(f"{name} is not JSON")
-
-
-def _refuse_duplicates(pairs: list[tuple[str, object]]) -> dict[str, object]:
-    found = dict(pairs)
-    if len(found) != len(pairs):
-        raise ValueError("a key stands there twice")
-    return found

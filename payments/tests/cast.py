@@ -1,16 +1,22 @@
 """What Chapa says about a payment, and what the tests of payments ask again and again."""
 
+import json
 from datetime import datetime
 from decimal import Decimal
 from typing import Any
+from uuid import UUID
 
+from django.conf import settings
 from django.db import transaction
+from django.test import Client
 
 from events.models import Event
 from payments.chapa.sandbox.server import RunningSandbox
 from payments.chapa.sandbox.transactions import Transaction
+from payments.chapa.signature import sign
 from payments.chapa.wire import Outcome, Verification
 from payments.models import GatewayCall, Payment
+from payments.services.hints import receive_webhook
 from payments.services.settling import Answer, write_answer
 from payments.settlement import Verdict
 from payments.tests.factories import NOW
@@ -21,6 +27,9 @@ __all__ = [
     "at_chapa",
     "events_of",
     "ledger_of",
+    "notify",
+    "post_webhook",
+    "signed",
     "verification_of",
     "write",
 ]
@@ -76,3 +85,18 @@ def at_chapa(chapa: RunningSandbox, payment: Payment) -> Transaction:
     found = chapa.store.find(payment.tx_ref)
     assert found is not None
     return found
+
+
+def signed(body: bytes) -> dict[str, str]:
+    """Return the header by which Chapa signs a body."""
+    return {"x-chapa-signature": sign(body, settings.CHAPA_WEBHOOK_SECRETS[0])}
+
+
+def post_webhook(client: Client, body: bytes, **headers: str) -> Any:
+    return client.post("/webhooks/chapa", body, content_type="application/json", headers=headers)
+
+
+def notify(tx_ref: str, status: str = "success", *, at: datetime = NOW) -> UUID:
+    """Let a signed webhook come in."""
+    body = json.dumps({"event": "charge", "tx_ref": tx_ref, "status": status}).encode()
+    return receive_webhook(body=body, headers=signed(body), at=at)

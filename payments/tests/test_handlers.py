@@ -1,10 +1,8 @@
 """What follows a signed webhook, delivered by the engine."""
 
-import json
 from datetime import timedelta
 
 import pytest
-from django.conf import settings
 from django.db import transaction
 from django.utils import timezone
 
@@ -12,13 +10,11 @@ from core.tests.threads import at_once
 from events.base import Group
 from events.delivery import drain_group
 from events.models import Delivery, Receipt
-from payments.chapa.signature import sign
 from payments.models import Payment
 from payments.services.checkout import expire_payment, open_checkout
-from payments.services.hints import receive_webhook
 from payments.services.leasing import take_lease
 from payments.services.recording import cancel_pending
-from payments.tests.cast import RunningSandbox
+from payments.tests.cast import RunningSandbox, notify
 from payments.tests.factories import NOW, PaymentFactory
 
 
@@ -28,12 +24,6 @@ def payment(chapa: RunningSandbox) -> Payment:
     open_checkout(payment_id=payment.id, at=NOW)
     chapa.faults.set({"webhook": "off", "callback": "off"})
     return payment
-
-
-def notify(tx_ref: str, status: str = "success") -> None:
-    body = json.dumps({"event": "charge", "tx_ref": tx_ref, "status": status}).encode()
-    signature = sign(body, settings.CHAPA_WEBHOOK_SECRETS[0])
-    receive_webhook(body=body, signature=signature, at=timezone.now())
 
 
 def deliver(after: timedelta = timedelta(0)) -> None:
@@ -48,12 +38,12 @@ def test_one_question_answers_all_webhooks_that_came_before_it(
     chapa: RunningSandbox, payment: Payment
 ) -> None:
     for _ in range(5):
-        notify(payment.tx_ref)
+        notify(payment.tx_ref, at=timezone.now())
 
     deliver()
     assert verified(chapa, payment) == 1
 
-    notify(payment.tx_ref)
+    notify(payment.tx_ref, at=timezone.now())
     deliver()
     assert verified(chapa, payment) == 2
     assert Receipt.objects.count() == 6
@@ -61,7 +51,7 @@ def test_one_question_answers_all_webhooks_that_came_before_it(
 
 def test_workers_at_once_ask_once(chapa: RunningSandbox, payment: Payment) -> None:
     for _ in range(12):
-        notify(payment.tx_ref)
+        notify(payment.tx_ref, at=timezone.now())
     chapa.faults.set({"latency_s": 0.05})
 
     at_once(4, lambda _: deliver())
@@ -71,22 +61,12 @@ def test_workers_at_once_ask_once(chapa: RunningSandbox, payment: Payment) -> No
     assert Receipt.objects.count() == 12
 
 
-def test_a_webhook_about_nothing_of_ours_is_done_at_once(chapa: RunningSandbox) -> None:
-    notify("guzo-unknown")
-    notify("")
-
-    deliver()
-
-    assert chapa.store.called_references() == []
-    assert Receipt.objects.count() == 2
-
-
 @pytest.mark.parametrize("fault", ["500", "html", "401"])
 def test_no_answer_is_tried_again_and_planned_for_the_sweep(
     chapa: RunningSandbox, payment: Payment, fault: str
 ) -> None:
     chapa.faults.set({"verify": fault})
-    notify(payment.tx_ref)
+    notify(payment.tx_ref, at=timezone.now())
 
     deliver()
 
@@ -106,7 +86,7 @@ def test_while_someone_else_asks_the_webhook_waits_uncounted(
     chapa: RunningSandbox, payment: Payment
 ) -> None:
     take_lease(payment.id, timezone.now())
-    notify(payment.tx_ref)
+    notify(payment.tx_ref, at=timezone.now())
 
     deliver()
 

@@ -55,6 +55,13 @@ _GAUGES: tuple[tuple[str, str, tuple[str, ...], str], ...] = (
            where received_at > %(now)s - interval '24 hours' group by 1""",
     ),
     (
+        "guzo_webhooks_astray",
+        "Signed webhooks that name no payment of ours: looked for again, or parked for a person",
+        ("matching",),
+        """select matching, count(*) from payments_incomingwebhook
+           where matching in ('unmatched', 'parked') group by 1""",
+    ),
+    (
         "guzo_gateway_calls",
         "Calls to Chapa of the last 24 hours, by kind and outcome",
         ("kind", "outcome"),

@@ -14,7 +14,7 @@ from rest_framework.views import APIView
 
 from core.serializers import RequestBody
 from events.models import Event
-from payments.models import Payment
+from payments.models import IncomingWebhook, Payment
 from payments.serializers import PaymentOutput
 from payments.services.settling import PaymentUnknown
 from workers.console.timeline import timeline_of
@@ -94,6 +94,58 @@ class Events(ListAPIView[Event]):
             OpenApiParameter("type", str),
             OpenApiParameter("subject", str),
             OpenApiParameter("since", str),
+        ],
+    )
+    def get(self, request: Request) -> Response:
+        return self.list(request)
+
+
+class NewestWebhooksFirst(NewestEventsFirst):
+    ordering = "-received_at"
+
+
+class WebhookQuery(RequestBody):
+    verdict = serializers.ChoiceField(IncomingWebhook.Verdict.choices, required=False)
+    matching = serializers.ChoiceField(IncomingWebhook.Matching.choices, required=False)
+    cursor = serializers.CharField(required=False, max_length=400)
+    page_size = serializers.IntegerField(required=False, min_value=1, max_value=200)
+
+
+class Webhooks(ListAPIView[IncomingWebhook]):
+    """What came through Chapa's door, newest first; never the body."""
+
+    permission_classes = (MayLook,)
+    pagination_class = NewestWebhooksFirst
+
+    class Output(serializers.ModelSerializer[IncomingWebhook]):
+        class Meta:
+            model = IncomingWebhook
+            fields: ClassVar = [
+                "id",
+                "received_at",
+                "verdict",
+                "matching",
+                "event",
+                "tx_ref",
+                "secret_index",
+                "digest",
+                "length",
+            ]
+
+    serializer_class = Output
+
+    def get_queryset(self) -> Any:
+        query = WebhookQuery(data=self.request.query_params.dict())
+        query.is_valid(raise_exception=True)
+        wanted = query.validated_data
+        chosen = {name: wanted[name] for name in ("verdict", "matching") if name in wanted}
+        return IncomingWebhook.objects.filter(**chosen).defer("body")
+
+    @extend_schema(
+        operation_id="list_webhooks",
+        parameters=[
+            OpenApiParameter("verdict", str, enum=IncomingWebhook.Verdict.values),
+            OpenApiParameter("matching", str, enum=IncomingWebhook.Matching.values),
         ],
     )
     def get(self, request: Request) -> Response:

@@ -17,6 +17,7 @@ from core.models import User
 from core.tests.factories import UserFactory
 from events.models import LaneGroup
 from payments.services.checkout import open_payment
+from payments.tests.cast import notify, post_webhook
 from workers.celery import app
 
 pytestmark = pytest.mark.django_db
@@ -70,7 +71,7 @@ def test_an_operator_reads_a_payments_story_in_order(
 def test_nobody_without_the_permission_looks(client: Client, payment: Any, staff: bool) -> None:
     someone = UserFactory.create(is_staff=staff)
 
-    for path in ("ops/events", f"ops/payments/{payment.id}/timeline"):
+    for path in ("ops/events", "ops/webhooks", f"ops/payments/{payment.id}/timeline"):
         assert client.get(f"/api/v1/{path}", **_headers(someone)).status_code == 403
         assert client.get(f"/api/v1/{path}").status_code == 401
 
@@ -89,6 +90,33 @@ def test_events_are_listed_newest_first_and_filtered(
         {"handler": "rescue_checkout", "state": "ready", "attempts": 0}
     ]
     assert client.get("/api/v1/ops/events?kind=x", **login).status_code == 400
+
+
+def test_webhooks_are_listed_without_their_bodies_and_filtered(
+    client: Client, operator: User, payment: Any
+) -> None:
+    login = _headers(operator)
+    for tx_ref in (payment.tx_ref, "guzo-unknown"):
+        notify(tx_ref, at=NOW)
+    post_webhook(client, b'{"email":"stranger@guzo.et"}')
+
+    def listed(query: str = "") -> list[tuple[str, str, str]]:
+        page = client.get(f"/api/v1/ops/webhooks{query}", **login)
+        assert page.status_code == 200
+        assert all("body" not in each for each in page.json()["results"])
+        return [(w["verdict"], w["matching"], w["tx_ref"]) for w in page.json()["results"]]
+
+    refused = ("unsigned", "", "")
+    matched = ("signed", "matched", payment.tx_ref)
+    unmatched = ("signed", "unmatched", "guzo-unknown")
+    assert sorted(listed()) == sorted([refused, matched, unmatched])
+    assert listed("?verdict=unsigned") == [refused]
+    assert listed("?matching=matched") == [matched]
+    assert listed("?matching=unmatched&verdict=signed") == [unmatched]
+    assert listed("?matching=parked") == []
+    assert len(listed("?page_size=1")) == 1
+    for wrong in ("?matching=lost", "?verdict=x", "?body=1", "?page_size=0"):
+        assert client.get(f"/api/v1/ops/webhooks{wrong}", **login).status_code == 400
 
 
 def test_metrics_tell_what_is_owed(client: Client, payment: Any) -> None:

@@ -1,0 +1,81 @@
+"""What a webhook claims; used to find the payment, never to judge it. Pure."""
+
+import json
+from dataclasses import dataclass
+
+from payments import states
+
+# A real one nests 2 levels, and `meta` is whatever we sent.
+DEEPEST = 20
+
+
+@dataclass(frozen=True)
+class Claim:
+    """What of a body may be kept beside it; printable text, cut to 80 characters."""
+
+    event: str = ""
+    tx_ref: str = ""
+    status: str = ""
+    mode: str = ""
+
+
+def read_claim(body: bytes) -> Claim | None:
+    """
+    Return what a body claims, flat or nested under `data`; None if it is not a JSON object.
+
+    Duplicate keys, NaN, deep nesting and bytes that are not plain UTF-8 make it none either.
+    """
+    try:
+        data = json.loads(
+            body.decode(), parse_constant=_refuse_constant, object_pairs_hook=_refuse_duplicates
+        )
+    except (ValueError, RecursionError):
+        return None
+    if not isinstance(data, dict) or not _is_shallow(data, DEEPEST):
+        return None
+    nested = data.get("data")
+    claimed = nested | data if isinstance(nested, dict) else data
+    return Claim(
+        event=_text(claimed.get("event")),
+        tx_ref=_text(claimed.get("tx_ref")),
+        status=_text(claimed.get("status")),
+        mode=_text(claimed.get("mode")),
+    )
+
+
+def statuses_that_know(claimed: str) -> frozenset[str]:
+    """Return the states of a payment that have nothing left to learn from this claim."""
+    match claimed:
+        case "success":
+            return states.CAPTURED
+        case "failed" | "cancelled" | "failed/cancelled":
+            return states.CAPTURED | {states.FAILED, states.CANCELLED}
+        case _:
+            return frozenset()
+
+
+def _text(value: object) -> str:
+    """JSON can hold NUL and lone surrogates, which PostgreSQL cannot; neither is printable."""
+    return "".join(filter(str.isprintable, value[:80])) if isinstance(value, str) else ""
+
+
+def _is_shallow(value: object, levels: int) -> bool:
+    match value:
+        case dict():
+            inner = list(value.values())
+        case list():
+            inner = value
+        case _:
+            return True
+    return levels > 0 and all(_is_shallow(each, levels - 1) for each in inner)
+
+
+def _refuse_constant(name: str) -> float:
+    raise ValueError(f"{name} is not JSON")
+
+
+def _refuse_duplicates(pairs: list[tuple[str, object]]) -> dict[str, object]:
+    found = dict(pairs)
+    if len(found) != len(pairs):
+        raise ValueError("a key stands there twice")
+    return found
