@@ -1,7 +1,9 @@
 """Fixtures that tests of more than one room share."""
 
+import os
 from collections.abc import Callable, Iterator
 
+import hypothesis
 import pytest
 from csp.constants import SELF
 from django.conf import settings as project_settings
@@ -17,6 +19,14 @@ from payments.chapa.sandbox.server import RunningSandbox, running_sandbox
 use_quick_teardown()
 # The live server starts a thread per connection: kept database connections would pile up.
 project_settings.DATABASES["default"]["CONN_MAX_AGE"] = 0
+# Else a fixture could not be shared by the examples of one test.
+hypothesis.settings.register_profile(
+    "guzo",
+    max_examples=int(os.environ.get("FUZZ_EXAMPLES", "100")),
+    deadline=None,
+    suppress_health_check=[hypothesis.HealthCheck.function_scoped_fixture],
+)
+hypothesis.settings.load_profile("guzo")
 # Else every new test client scans all static files: 19 ms each.
 project_settings.WHITENOISE_AUTOREFRESH = True
 

@@ -95,7 +95,10 @@ def as_response(body: dict[str, Any]) -> HttpResponse:
 
 def of_refusal(refusal: Refusal) -> HttpResponse:
     """The same answer for a plain Django view."""
-    return as_response(_of_refusal(refusal))
+    response = as_response(_of_refusal(refusal))
+    if refusal.retry_after is not None:
+        response.headers["Retry-After"] = _seconds(refusal.retry_after.total_seconds())
+    return response
 
 
 def bad_request(request: HttpRequest, exception: Exception) -> HttpResponse:

@@ -31,7 +31,7 @@ charge_webhook = OpenApiWebhook(
         tags=["webhooks"],
         auth=[],
         request=ChargeWebhook,
-        responses={200: None, 400: None, 401: None, 413: None, 415: None},
+        responses={200: None, 400: None, 401: None, 413: None, 415: None, 429: None},
         examples=[
             OpenApiExample(
                 "Paid",

@@ -16,6 +16,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
+from core.addresses import client_address
 from core.bodies import read_body
 from core.errors import Refusal
 from core.models import User
@@ -79,7 +80,12 @@ class ChapaWebhook(Door):
     def post(self, request: HttpRequest) -> HttpResponse:
         try:
             body = read_body(request, at_most=BODY_LIMIT)
-            hints.receive_webhook(body=body, headers=request.headers, at=timezone.now())
+            hints.receive_webhook(
+                body=body,
+                headers=request.headers,
+                sender=client_address(request),
+                at=timezone.now(),
+            )
         except Refusal as refusal:
             return of_refusal(refusal)
         return JsonResponse({"status": "received"})

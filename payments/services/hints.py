@@ -15,6 +15,7 @@ from django.db.models.functions import Coalesce, Least
 
 from core.causality import Cause, caused_by
 from core.errors import Invalid, Refusal
+from core.throttling import spend
 from events.outbox import record
 from payments import states
 from payments.chapa.signature import SIGNATURE_HEADERS, is_constant, matching_secret
@@ -42,7 +43,7 @@ class NotAnObject(Invalid):
     code = "not_an_object"
 
 
-def receive_webhook(*, body: bytes, headers: Mapping[str, str], at: datetime) -> UUID:
+def receive_webhook(*, body: bytes, headers: Mapping[str, str], sender: str, at: datetime) -> UUID:
     """
     Keep a signed webhook and record that it came, in one commit; return its id.
 
@@ -50,6 +51,8 @@ def receive_webhook(*, body: bytes, headers: Mapping[str, str], at: datetime) ->
     constant that Chapa also sends proves nothing about the body (docs/chapa.md, webhooks).
 
     :raises SignatureRejected: after keeping digest, length and verdict, nothing else.
+    :raises TooMany: if the sender had too many rejected; then nothing is kept. A signed one is
+        never counted.
     :raises NotAnObject: after keeping the bytes, for they were signed.
     """
     signature = headers.get(settings.CHAPA_SIGNATURE_HEADER, "")
@@ -61,6 +64,7 @@ def receive_webhook(*, body: bytes, headers: Mapping[str, str], at: datetime) ->
         secret_index=secret_index,
     )
     if secret_index is None:
+        spend("REJECTED_WEBHOOKS_PER_ADDRESS", who=sender, at=at)
         _reject(kept, headers)
     kept.verdict = IncomingWebhook.Verdict.SIGNED
     kept.body = body

@@ -3,6 +3,7 @@
 import hashlib
 import json
 import re
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -10,12 +11,11 @@ from django.conf import settings
 from django.test import Client
 from pytest_django.fixtures import Settings
 
+from core.rates import Rate
 from events.models import Event
 from payments.chapa.signature import constant_of, sign
 from payments.models import IncomingWebhook
-from payments.services.hints import receive_webhook
 from payments.tests.cast import post_webhook
-from payments.tests.factories import NOW
 
 pytestmark = pytest.mark.django_db
 
@@ -158,7 +158,18 @@ def test_no_csrf_token_and_no_login_are_asked_for() -> None:
     assert post_webhook(strict, PLAIN, **{ONE: right(PLAIN)}).status_code == 200
 
 
-def test_signed_twice_it_is_kept_twice() -> None:
-    ids = {receive_webhook(body=PLAIN, headers={ONE: right(PLAIN)}, at=NOW) for _ in range(2)}
+def test_a_flood_of_rejected_ones_fills_no_table_and_keeps_no_signed_one_out(
+    client: Client, settings: Settings
+) -> None:
+    settings.REJECTED_WEBHOOKS_PER_ADDRESS = Rate(3, timedelta(hours=1))
 
-    assert IncomingWebhook.objects.count() == len(ids) == 2
+    flood = [post_webhook(client, PLAIN, **{ONE: "0" * 64}) for _ in range(5)]
+
+    assert [each.status_code for each in flood] == [401, 401, 401, 429, 429]
+    assert flood[-1].json()["code"] == "throttled"
+    assert 0 < int(flood[-1]["Retry-After"]) <= 3600
+    assert IncomingWebhook.objects.count() == 3
+    for _ in range(5):
+        assert post_webhook(client, PLAIN, **{ONE: right(PLAIN)}).status_code == 200
+    elsewhere = client.post("/webhooks/chapa", PLAIN, "application/json", REMOTE_ADDR="10.0.0.2")
+    assert elsewhere.status_code == 401
