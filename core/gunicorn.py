@@ -1,6 +1,7 @@
 """gunicorn's configuration; the names are gunicorn's."""
 
 import os
+from typing import Any
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "core.settings")
 
@@ -16,3 +17,10 @@ keepalive = 5
 limit_request_line = 4094
 limit_request_fields = 60
 control_socket_disable = True
+
+# A caller who falls silent within a body would otherwise keep a thread for ever.
+_PATIENCE_S = 5.0
+
+
+def pre_request(worker: Any, request: Any) -> None:
+    request.unreader.sock.settimeout(_PATIENCE_S)

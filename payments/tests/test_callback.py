@@ -1,6 +1,7 @@
 """Anyone may say that a payment has news."""
 
 import json
+from collections.abc import Callable
 from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Any
@@ -9,9 +10,14 @@ import pytest
 from django.test import Client
 from django.utils import timezone
 
+from core.tests.threads import at_once
+from events.delivery import drain_all
 from events.models import Event
-from payments.models import GatewayCall, Payment
+from payments.models import GatewayCall, LedgerEntry, Payment
+from payments.services.checkout import open_checkout
 from payments.services.hints import receive_callback
+from payments.services.reconciling import check_due_payments
+from payments.tests.cast import RunningSandbox
 from payments.tests.factories import NOW, PaymentFactory
 
 pytestmark = pytest.mark.django_db
@@ -173,3 +179,54 @@ def test_what_django_refuses_to_read_gets_the_same_answer(client: Client) -> Non
     assert [(answer.status_code, answer.json()) for answer in answers] == [
         (200, {"status": "received"})
     ] * 3
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_thousand_callbacks_in_ten_seconds_make_us_ask_twice_at_most(
+    chapa: RunningSandbox,
+) -> None:
+    payment = PaymentFactory.create(checkout_url="", next_check_at=NOW + timedelta(minutes=1))
+    open_checkout(payment_id=payment.id, at=NOW)
+
+    for number in range(1000):
+        at = NOW + timedelta(seconds=number / 100)
+        receive_callback(tx_ref=payment.tx_ref, at=at)
+        if number % 50 == 0:
+            check_due_payments(lambda at=at: at)  # type: ignore[misc]
+            drain_all(lambda at=at: at)  # type: ignore[misc]
+
+    assert 1 <= chapa.store.calls(payment.tx_ref)["verify"] <= 2
+    assert Payment.objects.get().status == "pending"
+
+
+@pytest.mark.django_db(transaction=True)
+def test_crowds_of_callbacks_and_sweeps_at_once_make_us_ask_once(chapa: RunningSandbox) -> None:
+    payment = PaymentFactory.create(checkout_url="", next_check_at=NOW + timedelta(minutes=1))
+    open_checkout(payment_id=payment.id, at=NOW)
+
+    def crowd(number: int) -> None:
+        for _ in range(20):
+            receive_callback(tx_ref=payment.tx_ref, at=NOW)
+        check_due_payments(lambda: NOW)
+
+    at_once(4, crowd)
+
+    assert chapa.store.calls(payment.tx_ref)["verify"] == 1
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_forged_success_for_an_unpaid_payment_ends_as_nothing(
+    client: Client, chapa: RunningSandbox, drain: Callable[[], int]
+) -> None:
+    payment = PaymentFactory.create(checkout_url="", next_check_at=None)
+    open_checkout(payment_id=payment.id, at=NOW)
+
+    client.get(f"{URL}?trx_ref={payment.tx_ref}&ref_id=AP1&status=success")
+    check_due_payments(timezone.now)
+    drain()
+
+    after = Payment.objects.get()
+    assert chapa.store.calls(payment.tx_ref)["verify"] == 1
+    assert (after.status, after.captured_amount) == ("pending", Decimal(0))
+    assert not Event.objects.exclude(type="payment.initiated").exists()
+    assert not LedgerEntry.objects.exists()

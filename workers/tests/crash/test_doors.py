@@ -1,0 +1,170 @@
+"""Chapa's door over a real socket, as gunicorn serves it: what no test client can send."""
+
+import json
+import socket
+import time
+from collections.abc import Iterator
+from contextlib import ExitStack
+from urllib.parse import urlsplit
+
+import pytest
+
+from core.ids import new_id
+from payments.chapa.signature import sign
+from workers.tests.crash.fleet import Fleet
+
+pytestmark = pytest.mark.crash
+
+LIMIT = 64 * 1024
+
+
+class Caller:
+    """Says bytes to the web process and hears the answer."""
+
+    def __init__(self, fleet: Fleet) -> None:
+        address = urlsplit(fleet.plan.web_url)
+        self.secret = fleet.plan.environment["CHAPA_WEBHOOK_SECRETS"]
+        self.at = (str(address.hostname), int(address.port or 0))
+
+    def head(self, *lines: str, body: bytes = b"") -> bytes:
+        signature = f"x-chapa-signature: {sign(body, self.secret)}"
+        fixed = ("POST /webhooks/chapa HTTP/1.1", f"Host: 127.0.0.1:{self.at[1]}", signature)
+        return "\r\n".join([*fixed, *lines, "", ""]).encode("latin-1")
+
+    def connect(self) -> socket.socket:
+        return socket.create_connection(self.at, timeout=20)
+
+    def say(self, *pieces: bytes, pause: float = 0) -> tuple[int, str]:
+        """Return status and code of the answer; 0 if there was none."""
+        with self.connect() as connection:
+            for piece in pieces:
+                connection.sendall(piece)
+                time.sleep(pause)
+            connection.shutdown(socket.SHUT_WR)
+            heard = b"".join(iter(lambda: connection.recv(65536), b""))
+        if not heard:
+            return 0, ""
+        if b" 100 Continue" in heard.split(b"\r\n", 1)[0]:
+            heard = heard.split(b"\r\n\r\n", 1)[1]
+        status, body = int(heard.split(b" ", 2)[1]), heard.split(b"\r\n\r\n", 1)[1]
+        return status, json.loads(body).get("code", "") if body.startswith(b"{") else ""
+
+
+@pytest.fixture
+def caller(fleet: Fleet) -> Iterator[Caller]:
+    yield Caller(fleet)
+    log = (fleet.logs / "web.log").read_text()
+    assert "Traceback" not in log
+    assert '"status": 5' not in log
+
+
+def a_body(length: int = 0) -> bytes:
+    """Return a body that no other test sends."""
+    start = b'{"event":"charge.invented","note":"' + new_id().hex.encode()
+    return start + b"x" * (length - len(start) - 2) + b'"}'
+
+
+def chunked(body: bytes, size: int = 4096) -> bytes:
+    pieces = [body[start : start + size] for start in range(0, len(body), size)]
+    return b"".join(b"%x\r\n%b\r\n" % (len(each), each) for each in pieces) + b"0\r\n\r\n"
+
+
+def kept(fleet: Fleet, body: bytes) -> list[str]:
+    rows = fleet.sql("select verdict from payments_incomingwebhook where body = %s", body)
+    return [verdict for (verdict,) in rows]
+
+
+@pytest.mark.parametrize("length", [100, LIMIT])
+@pytest.mark.parametrize("way", ["length", "chunks", "drips", "asking first"])
+def test_a_signed_body_is_kept_however_it_is_sent(
+    fleet: Fleet, caller: Caller, way: str, length: int
+) -> None:
+    body = a_body(length)
+    sized = caller.head(f"Content-Length: {len(body)}", body=body)
+    expecting = caller.head(f"Content-Length: {len(body)}", "Expect: 100-continue", body=body)
+    pieces = [body[start : start + length // 5] for start in range(0, length, length // 5)]
+    said: dict[str, list[bytes]] = {
+        "length": [sized, body],
+        "chunks": [caller.head("Transfer-Encoding: chunked", body=body), chunked(body)],
+        "drips": [sized, *pieces],
+        "asking first": [expecting, body],
+    }
+
+    assert caller.say(*said[way], pause=0.05) == (200, "")
+    assert kept(fleet, body) == ["signed"]
+
+
+def test_what_is_too_large_is_refused_before_it_is_read(fleet: Fleet, caller: Caller) -> None:
+    body = a_body(LIMIT + 1)
+    sized = caller.head(f"Content-Length: {len(body)}", body=body)
+
+    assert caller.say(sized) == (413, "too_large")
+    assert caller.say(sized, body) == (413, "too_large")
+    assert caller.say(caller.head(f"Content-Length: {'9' * 15}")) == (413, "too_large")
+    in_chunks = caller.head("Transfer-Encoding: chunked", body=body)
+    assert caller.say(in_chunks, chunked(body)) == (413, "too_large")
+    assert caller.say(in_chunks, b"%x\r\n" % 10**12, b"x" * (LIMIT + 1)) == (413, "too_large")
+    assert kept(fleet, body) == []
+
+
+def test_a_body_that_breaks_off_is_refused_and_nothing_of_it_is_kept(
+    fleet: Fleet, caller: Caller
+) -> None:
+    (before,) = fleet.sql("select count(*) from payments_incomingwebhook")[0]
+    body = a_body(200)
+    sized = caller.head(f"Content-Length: {len(body) + 1}", body=body)
+    in_chunks = caller.head("Transfer-Encoding: chunked", body=body)
+
+    assert caller.say(sized, body) == (400, "invalid")
+    assert caller.say(sized) == (400, "invalid")
+    assert caller.say(in_chunks, chunked(body)[:-9]) == (400, "invalid")
+    assert caller.say(in_chunks, b"zz\r\n") == (400, "invalid")
+    assert caller.say(in_chunks, b"5\r\nabcdeXX") == (400, "invalid")
+    for _ in range(20):
+        with caller.connect() as connection:
+            connection.sendall(sized + body[:50])
+            # Gone, and nothing that was on its way arrives.
+            connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, b"\1\0\0\0\0\0\0\0")
+    time.sleep(0.5)
+    assert fleet.sql("select count(*) from payments_incomingwebhook") == [(before,)]
+
+
+@pytest.mark.parametrize(
+    "lines",
+    [
+        ["Content-Length: -1"],
+        ["Content-Length: ten"],
+        ["Content-Length: 1", "Content-Length: 2"],
+        ["Content-Length: 2", "Transfer-Encoding: chunked"],
+        ["Transfer-Encoding: chunked, chunked"],
+        ["Transfer-Encoding: gzip"],
+    ],
+)
+def test_a_length_that_means_nothing_is_refused(caller: Caller, lines: list[str]) -> None:
+    assert caller.say(caller.head(*lines), b"{}")[0] in (400, 501)
+
+
+def test_compressed_bodies_are_not_opened(fleet: Fleet, caller: Caller) -> None:
+    body = a_body()
+    head = caller.head(f"Content-Length: {len(body)}", "Content-Encoding: gzip", body=body)
+
+    assert caller.say(head, body) == (415, "unsupported_media_type")
+    assert kept(fleet, body) == []
+
+
+def test_callers_who_fall_silent_are_answered_and_give_their_threads_back(
+    fleet: Fleet, caller: Caller
+) -> None:
+    body = a_body()
+    with ExitStack() as stack:
+        everyone = [
+            stack.enter_context(caller.connect())
+            for _ in range(int(fleet.plan.environment["WEB_THREADS"]))
+        ]
+        for silent in everyone:
+            silent.sendall(caller.head("Content-Length: 100") + b"{")
+        for silent in everyone:
+            assert silent.recv(12) == b"HTTP/1.1 400"
+
+    sized = caller.head(f"Content-Length: {len(body)}", body=body)
+    assert caller.say(sized, body) == (200, "")
