@@ -89,6 +89,7 @@ def test_a_missing_setting_refuses_by_name(read: Read, name: str) -> None:
         ("CHAPA_SECRET_KEY", "CHASECK_TEST-"),
         ("CHAPA_SECRET_KEY", "CHASECK_TEST-<from the dashboard>"),
         ("CHAPA_WEBHOOK_SECRETS", ""),
+        ("CHAPA_SIGNATURE_HEADER", "signature"),
         ("HOLD_MINUTES", "0"),
         ("HOLD_MINUTES", "half an hour"),
         ("HOLD_OUTAGE_CAP_MINUTES", "1441"),

@@ -19,6 +19,7 @@ def configured(**changes: str) -> SandboxConfig:
 def test_the_environment_sets_it_up() -> None:
     config = configured(
         CHAPA_CHECKOUT_HOSTS="pay.test:8010,other.test",
+        CHAPA_SIGNATURE_HEADER="chapa-signature",
         SANDBOX_WEBHOOK="off",
         SANDBOX_CALLBACK="off",
         SANDBOX_LATENCY_S="0.5",
@@ -28,6 +29,7 @@ def test_the_environment_sets_it_up() -> None:
     assert config.secret_keys == (TEST_KEY,)
     assert config.webhook_secrets == (HASH, OLD_HASH)
     assert config.checkout_origin == "http://pay.test:8010"
+    assert config.signature_header == "chapa-signature"
     assert (config.webhook, config.callback) == (False, False)
     assert (config.latency_s, config.retry_s) == (0.5, 2)
 
@@ -37,6 +39,7 @@ def test_what_is_not_set_has_a_safe_default() -> None:
 
     assert config.deliver_to == "http://127.0.0.1:8000/webhooks/chapa"
     assert config.checkout_origin == "http://127.0.0.1:8010"
+    assert config.signature_header == "x-chapa-signature"
     assert (config.webhook, config.callback, config.latency_s) == (True, True, 0)
 
 
@@ -88,6 +91,7 @@ def test_a_malformed_variable_is_named(name: str, value: str) -> None:
         ("CHAPA_BASE_URL", "http://127.0.0.1:8010", "/v1"),
         ("CHAPA_SECRET_KEY", "CHAPA_TEST_PRIV_x", "v2 key"),
         ("CHAPA_WEBHOOK_SECRETS", ",", "webhook secret"),
+        ("CHAPA_SIGNATURE_HEADER", "signature", "signature header must be x-chapa-signature or"),
     ],
 )
 def test_a_set_up_that_cannot_work_is_refused(name: str, value: str, words: str) -> None:

@@ -204,3 +204,22 @@ def test_behind_another_address_webhook_and_callback_go_there(
 
     assert receiver.webhooks()[0].path == "/inside"
     assert receiver.callbacks()[0].path.startswith("/callbacks/chapa?trx_ref=gz-1")
+
+
+def test_an_account_with_custom_webhooks_signs_in_the_other_header_only(
+    receiver: Receiver, make_client: MakeClient
+) -> None:
+    config = SandboxConfig(
+        secret_keys=(TEST_KEY,),
+        webhook_secrets=(HASH,),
+        public_url=receiver.origin,
+        signature_header="chapa-signature",
+    )
+    with running_sandbox(config) as sandbox:
+        make_client(sandbox.base_url).initialize(a_checkout())
+        post(sandbox, "transactions/gz-1/pay")
+        wait_until(lambda: bool(receiver.webhooks()))
+
+    (webhook,) = receiver.webhooks()
+    assert matching_secret(webhook.body, webhook.headers["chapa-signature"], [HASH]) == 0
+    assert "x-chapa-signature" not in webhook.headers

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from payments.chapa.signature import matching_secret, sign
+from payments.chapa.signature import constant_of, is_constant, matching_secret, sign
 from payments.chapa.tests.cast import HASH, OLD_HASH
 
 BODY = '{"event":"charge.success","first_name":"ሀና"}'.encode()
@@ -44,7 +44,24 @@ def test_anything_else_matches_nothing(signature: str) -> None:
 
 
 def test_the_constant_header_of_chapa_does_not_sign_a_body() -> None:
-    assert matching_secret(BODY, sign(HASH.encode(), HASH), [HASH]) is None
+    assert constant_of(HASH) == sign(HASH.encode(), HASH)
+    assert matching_secret(BODY, constant_of(HASH), [HASH]) is None
+
+
+@pytest.mark.parametrize(
+    ("signature", "constant"),
+    [
+        (constant_of(HASH), True),
+        (constant_of(OLD_HASH), True),
+        (constant_of(HASH).upper(), False),
+        (constant_of(""), False),
+        (sign(BODY, HASH), False),
+        ("", False),
+        ("é" * 64, False),
+    ],
+)
+def test_the_constant_of_any_secret_is_known_for_one(signature: str, constant: bool) -> None:
+    assert is_constant(signature, [HASH, OLD_HASH, ""]) == constant
 
 
 def test_an_empty_secret_never_matches() -> None:
@@ -76,3 +93,4 @@ def test_what_was_signed_with_a_secret_matches_wherever_the_secret_stands(
 @given(body=st.binary(), signature=st.text(), secrets=st.lists(st.text(), max_size=3))
 def test_no_text_makes_the_check_raise(body: bytes, signature: str, secrets: list[str]) -> None:
     matching_secret(body, signature, secrets)
+    is_constant(signature, secrets)
