@@ -56,6 +56,17 @@ def test_signed_bytes_that_are_no_object_are_kept_and_refused(client: Client, bo
     assert not Event.objects.exists()
 
 
+@pytest.mark.parametrize(("length", "status"), [(64 * 1024, 200), (64 * 1024 + 1, 413)])
+def test_at_most_64_kib_are_read(client: Client, length: int, status: int) -> None:
+    body = b'{"a":"' + b"x" * (length - 8) + b'"}'
+    assert len(body) == length
+
+    answer = post(client, body)
+
+    assert answer.status_code == status
+    assert IncomingWebhook.objects.exists() == (status == 200)
+
+
 @pytest.mark.parametrize(
     "body",
     [
