@@ -114,19 +114,25 @@ def hint_return(payment: Payment, *, at: datetime) -> None:
 
 
 def _reject(kept: IncomingWebhook, headers: Mapping[str, str]) -> NoReturn:
-    shown = [headers.get(name, "") for name in SIGNATURE_HEADERS]
-    if any(is_constant(each, settings.CHAPA_WEBHOOK_SECRETS) for each in shown):
-        kept.verdict = IncomingWebhook.Verdict.CONSTANT_ONLY
+    kept.verdict = _verdict_on(headers)
+    kept.save(force_insert=True)
+    if kept.verdict == IncomingWebhook.Verdict.CONSTANT_ONLY:
         # Somebody replays what a delivery once showed, or CHAPA_SIGNATURE_HEADER is set wrong.
         log.error("webhook.constant_only", digest=kept.digest)
-    elif headers.get(settings.CHAPA_SIGNATURE_HEADER):
-        kept.verdict = IncomingWebhook.Verdict.FORGED
-        log.warning("webhook.rejected", verdict=kept.verdict, digest=kept.digest)
     else:
-        kept.verdict = IncomingWebhook.Verdict.UNSIGNED
         log.warning("webhook.rejected", verdict=kept.verdict, digest=kept.digest)
-    kept.save(force_insert=True)
     raise SignatureRejected
+
+
+def _verdict_on(headers: Mapping[str, str]) -> IncomingWebhook.Verdict:
+    """Say why nothing that these headers show signs the body."""
+    secrets = settings.CHAPA_WEBHOOK_SECRETS
+    signature = headers.get(settings.CHAPA_SIGNATURE_HEADER, "")
+    if signature and not is_constant(signature, secrets):
+        return IncomingWebhook.Verdict.FORGED
+    if any(is_constant(headers.get(name, ""), secrets) for name in SIGNATURE_HEADERS):
+        return IncomingWebhook.Verdict.CONSTANT_ONLY
+    return IncomingWebhook.Verdict.UNSIGNED
 
 
 def _matching(tx_ref: str, *, otherwise: IncomingWebhook.Matching) -> str:

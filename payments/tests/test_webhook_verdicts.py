@@ -67,6 +67,12 @@ VERDICTS: list[tuple[str, Any, str, str]] = [
     ("under the API key", lambda b: {ONE: sign(b, settings.CHAPA_SECRET_KEY)}, ONE, "forged"),
     ("a retired constant", lambda body: {OTHER: constant_of(RETIRED)}, ONE, "unsigned"),
     ("the constant alone", lambda body: {OTHER: constant_of(SECRET)}, ONE, "constant_only"),
+    (
+        "wrong, and the constant",
+        lambda b: {ONE: "0" * 64, OTHER: constant_of(SECRET)},
+        ONE,
+        "forged",
+    ),
     ("the second constant", lambda body: {OTHER: constant_of(SECOND)}, ONE, "constant_only"),
     ("the constant elsewhere", lambda body: {ONE: constant_of(SECRET)}, ONE, "constant_only"),
     ("right in the other header", lambda body: {OTHER: right(body)}, ONE, "unsigned"),

@@ -4,13 +4,16 @@ import json
 import socket
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from urllib.parse import urlsplit
 
 import pytest
+import requests
 
 from core.ids import new_id
 from payments.chapa.signature import sign
+from workers.tests.crash.conftest import Trip
 from workers.tests.crash.fleet import Fleet
 
 pytestmark = pytest.mark.crash
@@ -168,3 +171,29 @@ def test_callers_who_fall_silent_are_answered_and_give_their_threads_back(
 
     sized = caller.head(f"Content-Length: {len(body)}", body=body)
     assert caller.say(sized, body) == (200, "")
+
+
+def test_a_thousand_callbacks_in_ten_seconds_are_two_questions_at_most(
+    fleet: Fleet, caller: Caller, trip: Trip
+) -> None:
+    trip.start_payment()
+    (tx_ref,) = fleet.sql("select tx_ref from payments_payment where id = %s", trip.payment["id"])[
+        0
+    ]
+    url = f"{fleet.plan.web_url}/callbacks/chapa?trx_ref={tx_ref}&status=success"
+    asked_before = fleet.chapa("GET", f"transactions/{tx_ref}")["calls"].get("verify", 0)
+    began = time.monotonic()
+
+    def crowd(_: int) -> set[tuple[int, bytes]]:
+        with requests.Session() as session:
+            answers = [session.get(url, timeout=20) for _ in range(125)]
+        return {(answer.status_code, answer.content) for answer in answers}
+
+    with ThreadPoolExecutor(8) as pool:
+        heard = set().union(*pool.map(crowd, range(8)))
+    time.sleep(max(0.0, 10 - (time.monotonic() - began)))
+
+    assert heard == {(200, b'{"status": "received"}')}
+    asked = fleet.chapa("GET", f"transactions/{tx_ref}")["calls"].get("verify", 0) - asked_before
+    assert asked <= 2
+    assert trip.status() == "held"
