@@ -1,17 +1,20 @@
 """The API under /v1, answer for answer. Sources: docs/chapa.md."""
 
 import json
-import socket
 from collections.abc import Callable
+from contextlib import suppress
 from datetime import UTC, datetime
 from decimal import Decimal
+from urllib.parse import urlsplit
 
 from flask import Blueprint, Response, request
 
 from payments.chapa.sandbox import bodies
+from payments.chapa.sandbox.answers import failed, html_answer, json_answer, succeeded
 from payments.chapa.sandbox.local_chapa import LocalChapa
 from payments.chapa.sandbox.store import ReferenceUsed
 from payments.chapa.sandbox.transactions import NotAllowed, Status, Transaction
+from payments.chapa.sandbox.troubles import REFUSALS, TRICKS, TROUBLES, UNKNOWN_KEY
 from payments.chapa.sandbox.validation import (
     CURRENCIES,
     find_complaints,
@@ -20,8 +23,6 @@ from payments.chapa.sandbox.validation import (
 )
 from payments.chapa.wire import Mode, mode_of_key
 
-# Chapa prints typographic apostrophes, which catches whoever compares sentences.
-_UNKNOWN_KEY = "Invalid API Key or User doesn\u2019t exist"
 _WRONG_MODE = {
     Mode.LIVE: "Live secret keys can\u2019t be used to verify a test transaction",
     Mode.TEST: "Test secret keys can\u2019t be used to verify a live transaction",
@@ -29,9 +30,6 @@ _WRONG_MODE = {
 _WRONG_CONTENT_TYPE = (
     "Incorrect header settings Please check if content-type is present and set to "
     "application/json\t"
-)
-_HTML = (
-    "<!DOCTYPE html><html><body><h1>ERROR: the request could not be satisfied</h1></body></html>"
 )
 
 
@@ -48,7 +46,7 @@ def api_blueprint(chapa: LocalChapa) -> Blueprint:
 
     @api.errorhandler(_Refusal)
     def refuse(refusal: _Refusal) -> Response:
-        return _failed(refusal.http_status, refusal.message)
+        return failed(refusal.http_status, refusal.message)
 
     @api.after_request
     def show_limits(response: Response) -> Response:
@@ -91,19 +89,20 @@ def _initialize(chapa: LocalChapa, fields: dict[str, object], fault: str) -> Res
         chapa.store.add(transaction)
     except ReferenceUsed:
         raise _Refusal(400, "Transaction reference has been used before") from None
-    if fault == "lose":
-        return _drop_connection()
-    return _succeeded("Hosted Link", {"checkout_url": chapa.checkout_url(transaction)})
+    page = chapa.checkout_url(transaction)
+    if fault in TRICKS:
+        page = TRICKS[fault](urlsplit(page).netloc)
+    return succeeded("Hosted Link", {"checkout_url": page})
 
 
 def _verify(chapa: LocalChapa, tx_ref: str, fault: str) -> Response:
     if request.content_length:
-        return Response(_HTML, 403, mimetype="text/html")
+        return html_answer(403)
     mode = _authenticate(chapa)
     if fault == "404":
         raise _Refusal(404, "Invalid transaction or Transaction not found")
     if fault == "unpaid":
-        return _json(404, {"message": "Payment not paid yet", "status": "null", "data": None})
+        return json_answer(404, {"message": "Payment not paid yet", "status": "null", "data": None})
     transaction = _find(chapa, tx_ref, mode)
     if transaction is None:
         raise _Refusal(400, "Invalid transaction reference")
@@ -112,8 +111,8 @@ def _verify(chapa: LocalChapa, tx_ref: str, fault: str) -> Response:
         data |= {"status": Status.PENDING.value, "charge": None, "method": None, "type": "Unknown"}
         data.pop("reference", None)
     if transaction.status is Status.PENDING:
-        return _succeeded("Payment details fetched successfully", data)
-    return _succeeded("Payment details", data)
+        return succeeded("Payment details fetched successfully", data)
+    return succeeded("Payment details", data)
 
 
 def _cancel(chapa: LocalChapa, tx_ref: str) -> Response:
@@ -125,7 +124,7 @@ def _cancel(chapa: LocalChapa, tx_ref: str) -> Response:
         cancelled = chapa.cancel(transaction)
     except NotAllowed as reason:
         raise _Refusal(400, str(reason)) from None
-    return _succeeded("Checkout link expired successfully", bodies.cancellation(cancelled))
+    return succeeded("Checkout link expired successfully", bodies.cancellation(cancelled))
 
 
 def _find(chapa: LocalChapa, tx_ref: str, mode: Mode) -> Transaction | None:
@@ -141,7 +140,7 @@ def _authenticate(chapa: LocalChapa) -> Mode:
         raise _Refusal(401, "Authorization required")
     key = authorization.removeprefix("Bearer ")
     if key not in chapa.config.secret_keys:
-        raise _Refusal(401, _UNKNOWN_KEY)
+        raise _Refusal(401, UNKNOWN_KEY)
     return mode_of_key(key)
 
 
@@ -155,37 +154,13 @@ def _read_fields() -> dict[str, object]:
     return nest(fields.items()) if isinstance(fields, dict) else {}
 
 
-def _with_fault(chapa: LocalChapa, fault: str, answer: Callable[[], Response]) -> Response:
-    chapa.wait(chapa.faults.now.latency_s)
-    match fault:
-        case "500":
-            return _json(500, {"message": "Server Error"})
-        case "html":
-            return Response(_HTML, 200, mimetype="text/html")
-        case "429":
-            return _failed(429, "Too many requests")
-        case "401":
-            return _failed(401, _UNKNOWN_KEY)
-        case "timeout":
-            chapa.wait(chapa.config.hang_s)
-            return _drop_connection()
-        case _:
-            return answer()
-
-
-def _drop_connection() -> Response:
-    connection: socket.socket = request.environ["werkzeug.socket"]
-    connection.shutdown(socket.SHUT_RDWR)
-    return Response(status=500)
-
-
-def _succeeded(message: str, data: dict[str, object]) -> Response:
-    return _json(200, {"message": message, "status": "success", "data": data})
-
-
-def _failed(http_status: int, message: object) -> Response:
-    return _json(http_status, {"message": message, "status": "failed", "data": None})
-
-
-def _json(http_status: int, body: dict[str, object]) -> Response:
-    return Response(json.dumps(body, default=float), http_status, mimetype="application/json")
+def _with_fault(chapa: LocalChapa, fault: str, carry_out: Callable[[], Response]) -> Response:
+    faults = chapa.faults.now
+    chapa.wait(faults.latency_s)
+    trouble = {**TROUBLES, **REFUSALS}.get(fault)
+    if trouble is None:
+        return carry_out()
+    if faults.effect == "on" or fault == "lose":
+        with suppress(_Refusal):
+            carry_out()
+    return trouble(chapa.config, chapa.wait)

@@ -5,11 +5,14 @@ from dataclasses import dataclass, fields, replace
 from decimal import Decimal, InvalidOperation
 from threading import Lock
 
-_ANSWERS = ("ok", "500", "html", "timeout", "429", "401")
+from payments.chapa.sandbox.troubles import REFUSALS, TRICKS, TROUBLES
+
+_ANSWERS = ("ok", *TROUBLES)
 _CHOICES = {
     "webhook": ("on", "off"),
     "callback": ("on", "off"),
-    "initialize": (*_ANSWERS, "lose"),
+    "effect": ("on", "off"),
+    "initialize": (*_ANSWERS, *REFUSALS, *TRICKS),
     "verify": (*_ANSWERS, "pending", "404", "unpaid"),
     "cancel": _ANSWERS,
 }
@@ -19,13 +22,19 @@ _LARGEST_AMOUNT = Decimal(10) ** 12
 
 @dataclass(frozen=True, kw_only=True)
 class Faults:
-    """What is wrong at the moment. `amount` is what verify and webhooks claim instead."""
+    """
+    What is wrong at the moment.
+
+    `effect` says whether a call that is answered with a trouble is carried out all the same.
+    `amount` is what verify and webhooks claim instead.
+    """
 
     webhook: str = "on"
     callback: str = "on"
     initialize: str = "ok"
     verify: str = "ok"
     cancel: str = "ok"
+    effect: str = "off"
     latency_s: float = 0.0
     amount: Decimal | None = None
 

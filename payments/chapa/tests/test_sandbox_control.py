@@ -91,6 +91,7 @@ def test_faults_are_set_one_by_one_and_cleared_together(sandbox: RunningSandbox)
         "initialize": "ok",
         "verify": "ok",
         "cancel": "ok",
+        "effect": "off",
         "latency_s": 0.0,
         "amount": None,
     }
