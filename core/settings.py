@@ -40,6 +40,8 @@ CHAPA_WEBHOOK_SECRETS = env.names("CHAPA_WEBHOOK_SECRETS")
 CHAPA_SIGNATURE_HEADER = env.one_of(
     "CHAPA_SIGNATURE_HEADER", "x-chapa-signature", "chapa-signature"
 )
+# Connect and read. Together shorter than the lease to ask, and than gunicorn's graceful timeout.
+CHAPA_TIMEOUTS_S = (3.0, 10.0)
 
 HOLD_FOR = timedelta(minutes=env.number("HOLD_MINUTES", low=1, high=24 * 60))
 HOLD_OUTAGE_CAP = timedelta(minutes=env.number("HOLD_OUTAGE_CAP_MINUTES", low=0, high=24 * 60))

@@ -97,10 +97,25 @@ def _call(
 
 def _client() -> ChapaClient:
     return _client_for(
-        settings.CHAPA_BASE_URL, settings.CHAPA_SECRET_KEY, tuple(settings.CHAPA_CHECKOUT_HOSTS)
+        settings.CHAPA_BASE_URL,
+        settings.CHAPA_SECRET_KEY,
+        tuple(settings.CHAPA_CHECKOUT_HOSTS),
+        settings.CHAPA_TIMEOUTS_S,
     )
 
 
 @lru_cache(maxsize=4)
-def _client_for(base_url: str, secret_key: str, checkout_hosts: tuple[str, ...]) -> ChapaClient:
-    return ChapaClient(base_url=base_url, secret_key=secret_key, checkout_hosts=checkout_hosts)
+def _client_for(
+    base_url: str,
+    secret_key: str,
+    checkout_hosts: tuple[str, ...],
+    timeouts_s: tuple[float, float],
+) -> ChapaClient:
+    connect_timeout_s, read_timeout_s = timeouts_s
+    return ChapaClient(
+        base_url=base_url,
+        secret_key=secret_key,
+        checkout_hosts=checkout_hosts,
+        connect_timeout_s=connect_timeout_s,
+        read_timeout_s=read_timeout_s,
+    )

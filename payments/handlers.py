@@ -12,6 +12,7 @@ from payments.chapa.wire import Closing, Opening, Outcome
 from payments.claim import statuses_that_know
 from payments.events import PaymentCancelled, PaymentExpired, PaymentInitiated, WebhookReceived
 from payments.models import Payment
+from payments.services.breaker import key_refused_for
 from payments.services.checkout import close_link, open_checkout
 from payments.services.hints import end_search
 from payments.services.leasing import ALWAYS, PaymentBusy
@@ -32,7 +33,13 @@ class ChapaSilent(Exception):
     """No answer, so the delivery is tried again. `pending` is an answer."""
 
 
+def _wait_for_key(context: Context) -> None:
+    if (wait := key_refused_for(context.at)) is not None:
+        raise RetryAfter(wait, "Chapa refuses our key")
+
+
 def _ask(payment: Payment, context: Context, only_if: Q = ALWAYS) -> Answer:
+    _wait_for_key(context)
     try:
         answer = ask_chapa(payment_id=payment.id, at=context.at, only_if=only_if)
     except PaymentBusy as busy:
@@ -116,6 +123,7 @@ def _ask_close(event: PaymentCancelled | PaymentExpired, context: Context) -> No
     payment = Payment.objects.get(id=event.payment_id)
     if payment.link_closed_at is not None:
         return
+    _wait_for_key(context)
     if close_link(payment, context.at) in (Closing.UNKNOWN, Closing.CONFIG_ERROR):
         age = context.at - context.occurred_at
         if age < LINK_OUTAGE:

@@ -44,11 +44,12 @@ def expire_due_holds(
     End the holds whose time is over, the oldest first; return how many went which way.
 
     Safe to run several times at once. Once Chapa was silent three times in a row, this sweep asks
-    it no more, so that holds nobody began to pay do not wait for it. One that cannot be ended does
-    not stop the others.
+    it no more, so that holds nobody began to pay do not wait for it, and none while it refuses our
+    key. One that cannot be ended does not stop the others.
     """
     outcomes: Counter[str] = Counter()
-    started, breaker = clock(), Breaker()
+    started = clock()
+    breaker = Breaker.at(started)
     due = Booking.objects.filter(status=Booking.Status.HELD, hold_expires_at__lte=started)
     for booking_id in due.order_by("hold_expires_at").values_list("id", flat=True)[:limit]:
         at = clock()

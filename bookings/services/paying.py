@@ -13,10 +13,11 @@ from bookings.models import Booking, Listing
 from bookings.services.holding import RequestKey, overlapping, today
 from bookings.services.looking import get_booking
 from core import idempotency
-from core.errors import BadGateway, Conflict, TooMany, Unavailable
+from core.errors import BadGateway, Conflict, TooMany
 from core.models import User
 from events.outbox import record
 from payments.services import checkout, refunds, status
+from payments.services.breaker import KEY_REFUSED_FOR, GatewayUnavailable
 
 log = structlog.get_logger(__name__)
 
@@ -42,12 +43,6 @@ class GatewayRefused(BadGateway):
     """Chapa refused to open a checkout."""
 
     code = "gateway_refused"
-
-
-class GatewayUnavailable(Unavailable):
-    """Chapa cannot open a checkout now."""
-
-    code = "gateway_unavailable"
 
 
 class Started(Enum):
@@ -77,7 +72,8 @@ def start_payment(
     :raises BookingNotPayable: if it is not held any more, or money has arrived for it.
     :raises TooManyPayments: after `MOST_PAYMENTS` for one booking: each asks Chapa again.
     :raises GatewayRefused: if Chapa says no; the payment has failed, another may be started.
-    :raises GatewayUnavailable: if Chapa refuses our key; the payment stays pending.
+    :raises GatewayUnavailable: if Chapa refuses our key; the payment that found that out stays
+        pending, and for a while no other one is made.
     """
     with checkout.waiting_slot() as may_wait:
         with transaction.atomic():
@@ -92,7 +88,7 @@ def start_payment(
             raise GatewayRefused("Nothing was charged. Start another payment, or tell us.")
         case checkout.Opening.CONFIG_ERROR:
             raise GatewayUnavailable(
-                "Nothing was charged. Try again later.", retry_after=timedelta(minutes=1)
+                "Nothing was charged. Try again later.", retry_after=KEY_REFUSED_FOR
             )
     payment = status.get(opened.payment.id)
     return PaymentStart(payment, Started.OPENED if payment.payable_url else _how(payment))

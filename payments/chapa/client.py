@@ -37,8 +37,8 @@ class ChapaClient:
         base_url: str,
         secret_key: str,
         checkout_hosts: Collection[str],
-        connect_timeout_s: float = 3.0,
-        read_timeout_s: float = 10.0,
+        connect_timeout_s: float,
+        read_timeout_s: float,
     ) -> None:
         address = urlsplit(base_url)
         if address.scheme not in ("https", "http") or not address.hostname or address.query:

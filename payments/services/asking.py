@@ -5,9 +5,10 @@ from uuid import UUID
 
 from django.db.models import Q
 
-from core.errors import TooMany, Unavailable
+from core.errors import TooMany
 from core.models import User
 from payments.models import GatewayCall, Payment
+from payments.services.breaker import GatewayUnavailable, key_refused_for
 from payments.services.checkout import waiting_slot
 from payments.services.settling import PaymentUnknown, settle_payment
 from payments.settlement import NoAnswer
@@ -20,12 +21,6 @@ class AskedTooOften(TooMany):
     """Chapa was asked about this payment a moment ago."""
 
     code = "asked_too_often"
-
-
-class GatewaySilent(Unavailable):
-    """Chapa does not answer."""
-
-    code = "gateway_unavailable"
 
 
 def get_payment(*, payment_id: UUID, owner: User) -> Payment:
@@ -43,19 +38,21 @@ def verify_payment(*, payment_id: UUID, owner: User, at: datetime) -> Payment:
     :raises PaymentUnknown: if the owner has no such payment.
     :raises AskedTooOften: within 5 s of the last time that Chapa was asked, answer or not.
     :raises PaymentBusy: while someone else is asking.
-    :raises GatewaySilent: if Chapa gives no answer, or too many are waiting for one; nothing is
-        changed by that.
+    :raises GatewayUnavailable: if Chapa gives no answer, refuses our key, or too many are waiting
+        for it; nothing is changed by that.
     """
     payment = get_payment(payment_id=payment_id, owner=owner)
     asks = payment.gateway_calls.filter(kind=GatewayCall.Kind.VERIFY)
     last = asks.order_by("-asked_at").first()
     if last is not None and at < last.asked_at + SPACING:
         raise AskedTooOften(retry_after=last.asked_at + SPACING - at)
+    if (wait := key_refused_for(at)) is not None:
+        raise GatewayUnavailable("Nothing has changed. Try again later.", retry_after=wait)
     with waiting_slot() as may_wait:
         # Once more at the lease: two requests may have found the last answer old enough.
         spaced = Q(asked_at__isnull=True) | Q(asked_at__lte=at - SPACING)
         if not may_wait or isinstance(
             settle_payment(payment_id=payment_id, at=at, only_if=spaced), NoAnswer
         ):
-            raise GatewaySilent("Nothing has changed. Try again.", retry_after=PATIENCE)
+            raise GatewayUnavailable("Nothing has changed. Try again.", retry_after=PATIENCE)
     return get_payment(payment_id=payment_id, owner=owner)

@@ -30,7 +30,8 @@ def check_due_payments(
     payment asked about is no longer due. One that cannot be settled does not stop the others.
     """
     verdicts: Counter[str] = Counter()
-    started, breaker = clock(), Breaker()
+    started = clock()
+    breaker = Breaker.at(started)
     still_due = Q(next_check_at__lte=started)
     for payment_id in _due(started, limit):
         if clock() > started + time_slice or breaker.is_open:

@@ -78,7 +78,7 @@ def test_no_answer_is_tried_again_and_planned_for_the_sweep(
     assert after.next_check_at > timezone.now()
 
     chapa.faults.set({"verify": "ok"})
-    deliver(after=timedelta(seconds=10))
+    deliver(after=timedelta(seconds=31))
     assert not Delivery.objects.exists()
 
 

@@ -1,10 +1,8 @@
 """Chapa did not answer at the counter: the rescue, half a minute later."""
 
-from collections.abc import Callable, Iterator
-from dataclasses import replace
+from collections.abc import Callable
 from datetime import timedelta
 
-import pytest
 from django.core import mail
 from django.utils import timezone
 
@@ -23,15 +21,6 @@ from workers.tests.journeys.conftest import (
 Drain = Callable[[], int]
 
 
-@pytest.fixture
-def short_patience(chapa: RunningSandbox) -> Iterator[None]:
-    """A `timeout` hangs for a moment only before the connection drops."""
-    config = chapa.chapa.config
-    chapa.chapa.config = replace(config, hang_s=0.1)
-    yield
-    chapa.chapa.config = config
-
-
 def test_the_rescue_waits_for_the_request_it_rescues(
     traveller: Client, chapa: RunningSandbox, drain: Drain
 ) -> None:
@@ -44,30 +33,6 @@ def test_the_rescue_waits_for_the_request_it_rescues(
     due = Delivery.objects.get(handler="rescue_checkout").next_at - timezone.now()
     assert timedelta(seconds=20) < due < timedelta(seconds=31)
     assert chapa.store.calls(payment["tx_ref"]) == {"initialize": 1, "verify": 0, "cancel": 0}
-
-
-@pytest.mark.usefixtures("short_patience")
-@pytest.mark.parametrize("fault", ["500", "timeout", "401"])
-def test_what_chapa_never_heard_of_is_opened_under_the_same_reference(
-    traveller: Client, chapa: RunningSandbox, pay: Pay, drain: Drain, fault: str
-) -> None:
-    booking = held_stay(traveller)
-    chapa.faults.set({"initialize": fault})
-    assert traveller.start_payment(booking["id"]).status_code in (202, 503)
-    waiting = traveller.start_payment(booking["id"])
-    assert (waiting.status_code, waiting.json()["checkout_url"]) == (202, None)
-    chapa.faults.set({"initialize": "ok"})
-
-    hasten()
-    drain()
-
-    opened = traveller.start_payment(booking["id"])
-    assert (opened.status_code, opened.json()["tx_ref"]) == (200, waiting.json()["tx_ref"])
-    assert chapa.store.calls(opened.json()["tx_ref"])["initialize"] == 2
-    pay(opened.json()["checkout_url"])
-    eventually(lambda: IncomingWebhook.objects.exists())
-    drain()
-    assert traveller.get(f"bookings/{booking['id']}").json()["status"] == "confirmed"
 
 
 def test_while_chapa_is_away_the_rescue_goes_on_without_counting(

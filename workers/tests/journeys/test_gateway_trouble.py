@@ -1,0 +1,183 @@
+"""Whatever Chapa answers, or does not, no money is lost: the tables of docs/chapa.md, driven."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+import pytest
+from django.core import mail
+from django.utils import timezone
+from pytest_django.fixtures import Settings
+
+from bookings.models import Booking
+from bookings.tests.factories import BookingFactory
+from events.delivery import drain_all
+from events.models import Delivery
+from payments.chapa.sandbox.server import RunningSandbox
+from payments.chapa.sandbox.transactions import Transaction
+from payments.models import LedgerEntry, Payment, Refund
+from payments.services.reconciling import check_due_payments
+from workers.tests.journeys.conftest import Client, Pay, eventually
+
+RESCUE, SWEEP = timedelta(seconds=31), timedelta(seconds=62)
+QUIET = {"webhook": "off", "callback": "off"}
+
+
+@dataclass(frozen=True)
+class Told:
+    """What the client gets: status, code, Retry-After. And what the payment is then."""
+
+    http_status: int
+    code: str | None
+    retry_after: str | None
+    payment: str = "pending"
+
+
+LEFT_OPEN = Told(202, None, "3")
+UNAVAILABLE = Told(503, "gateway_unavailable", "30")
+REFUSED = Told(502, "gateway_refused", None, "failed")
+
+# fault, whether Chapa opens the checkout all the same, how the call is recorded, who is told what
+INITIALIZE = [
+    ("500", False, "unknown", LEFT_OPEN),
+    ("500", True, "unknown", LEFT_OPEN),
+    ("502", True, "unknown", LEFT_OPEN),
+    ("html", True, "unknown", LEFT_OPEN),
+    ("timeout", True, "unknown", LEFT_OPEN),
+    ("lose", True, "unknown", LEFT_OPEN),
+    ("half", True, "unknown", LEFT_OPEN),
+    ("drip", True, "unknown", LEFT_OPEN),
+    ("huge", True, "unknown", LEFT_OPEN),
+    ("empty", True, "unknown", LEFT_OPEN),
+    ("null", True, "unknown", LEFT_OPEN),
+    ("redirect", False, "unknown", LEFT_OPEN),
+    ("elsewhere", True, "unknown", LEFT_OPEN),
+    ("userinfo", True, "unknown", LEFT_OPEN),
+    ("script", True, "unknown", LEFT_OPEN),
+    ("429", True, "unknown", LEFT_OPEN),
+    ("429 later", False, "unknown", LEFT_OPEN),
+    ("sentence", True, "unknown", LEFT_OPEN),
+    ("used", True, "used_before", LEFT_OPEN),
+    ("object", False, "refused", REFUSED),
+    ("object", True, "refused", REFUSED),
+    ("401", False, "config_error", UNAVAILABLE),
+    ("401", True, "config_error", UNAVAILABLE),
+    ("403", False, "config_error", UNAVAILABLE),
+]
+
+
+@pytest.fixture
+def booking(traveller: Client) -> Booking:
+    return BookingFactory.create(traveller=traveller.user)
+
+
+def clock_at(at: datetime) -> Callable[[], datetime]:
+    return lambda: at
+
+
+def start(traveller: Client, booking: Booking) -> Told:
+    answer = traveller.start_payment(str(booking.id))
+    shown = answer.json()
+    assert shown.get("checkout_url") is None
+    return Told(
+        answer.status_code,
+        shown.get("code"),
+        answer.headers.get("Retry-After"),
+        Payment.objects.get().status,
+    )
+
+
+def tell_in_every_way(chapa: RunningSandbox, paid: Transaction) -> None:
+    """The webhook now, the rescue half a minute later, the sweep after a minute."""
+    assert chapa.chapa.deliveries.send_again(paid, times=1, at_once=False) == [200]
+    drain_all(timezone.now)
+    drain_all(clock_at(timezone.now() + RESCUE))
+    check_due_payments(clock_at(timezone.now() + SWEEP))
+    drain_all(clock_at(timezone.now() + SWEEP))
+
+
+def assert_paid_once(booking: Booking, tx_ref: str) -> None:
+    booking.refresh_from_db()
+    entry = LedgerEntry.objects.select_related("payment").get()
+    assert (entry.kind, entry.amount) == ("capture", booking.total_amount)
+    assert (entry.payment.tx_ref, entry.payment.status) == (tx_ref, "succeeded")
+    assert (booking.status, booking.paid_by) == ("confirmed", entry.payment.id)
+    assert not Refund.objects.exists()
+    assert len(mail.outbox) == 1
+    assert not Delivery.objects.exists()
+
+
+@pytest.mark.parametrize(("fault", "effect", "outcome", "told"), INITIALIZE)
+def test_a_payment_that_chapa_opens_badly_is_paid_once_all_the_same(
+    traveller: Client,
+    booking: Booking,
+    chapa: RunningSandbox,
+    settings: Settings,
+    pay: Pay,
+    fault: str,
+    effect: bool,
+    outcome: str,
+    told: Told,
+) -> None:
+    patience = settings.CHAPA_TIMEOUTS_S
+    settings.CHAPA_TIMEOUTS_S = (0.05, 0.15) if fault in ("timeout", "drip") else patience
+    chapa.faults.set({**QUIET, "initialize": fault, "effect": "on" if effect else "off"})
+
+    assert start(traveller, booking) == told
+
+    payment = Payment.objects.get()
+    assert payment.gateway_calls.get().outcome == outcome
+    assert chapa.store.called_references() == [payment.tx_ref]
+    chapa.faults.clear()
+    chapa.faults.set(QUIET)
+    settings.CHAPA_TIMEOUTS_S = patience
+    if effect:
+        # The page was lost to us, but not to everyone.
+        chapa.chapa.pay(eventually(lambda: chapa.store.find(payment.tx_ref)))
+    else:
+        assert chapa.store.find(payment.tx_ref) is None
+        drain_all(clock_at(timezone.now() + RESCUE))
+        pay(traveller.start_payment(str(booking.id)).json()["checkout_url"])
+    (paid,) = chapa.store.transactions()
+
+    tell_in_every_way(chapa, paid)
+
+    assert_paid_once(booking, paid.tx_ref)
+    assert (paid.tx_ref == payment.tx_ref) == (effect or told.payment == "pending")
+
+
+def test_while_chapa_refuses_our_key_one_at_a_time_finds_out_and_no_payment_is_made(
+    traveller: Client, booking: Booking, chapa: RunningSandbox
+) -> None:
+    open_already, waiting, later = (
+        BookingFactory.create(traveller=traveller.user) for _ in range(3)
+    )
+    assert traveller.start_payment(str(open_already.id)).status_code == 201
+    chapa.faults.set({"initialize": "500"})
+    assert traveller.start_payment(str(waiting.id)).status_code == 202
+    chapa.faults.set({"initialize": "401", "verify": "401"})
+    assert traveller.start_payment(str(booking.id)).status_code == 503
+    began = timezone.now()
+    pending = Payment.objects.count()
+
+    def calls() -> int:
+        return sum(sum(chapa.store.calls(ref).values()) for ref in chapa.store.called_references())
+
+    asked = calls()
+    for _ in range(3):
+        refused = traveller.start_payment(str(later.id))
+        assert (refused.status_code, refused.json()["code"]) == (503, "gateway_unavailable")
+        assert 1 <= int(refused.headers["Retry-After"]) <= 30
+    assert traveller.start_payment(str(open_already.id)).status_code == 200
+    drain_all(clock_at(began + timedelta(seconds=29)))
+    assert (Payment.objects.count(), calls()) == (pending, asked)
+
+    # Two rescues are due; the first is refused and the second does not ask.
+    drain_all(clock_at(began + RESCUE))
+    assert calls() == asked + 1
+
+    chapa.faults.clear()
+    drain_all(clock_at(began + SWEEP))
+    for each in (waiting, booking):
+        assert traveller.start_payment(str(each.id)).json()["checkout_url"] is not None
+    assert traveller.start_payment(str(later.id)).status_code == 201
