@@ -33,6 +33,15 @@ def verified(chapa: RunningSandbox, payment: Payment) -> int:
     return chapa.store.calls(payment.tx_ref)["verify"]
 
 
+def test_what_was_paid_in_the_other_mode_does_not_hold_up_a_sweep(chapa: RunningSandbox) -> None:
+    other = PaymentFactory.create(mode="live", next_check_at=NOW)
+    payment = opened(chapa)
+
+    assert check_due_payments(clock_at(LATER)) == {"Waiting": 1}
+
+    assert (verified(chapa, other), verified(chapa, payment)) == (0, 1)
+
+
 @pytest.mark.parametrize("status", [*states.TRANSITIONS])
 def test_a_due_payment_is_asked_about_in_every_state(chapa: RunningSandbox, status: str) -> None:
     due = opened(chapa, status=status, next_check_at=LATER)

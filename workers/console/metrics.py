@@ -1,7 +1,9 @@
 """`/metrics`: counted in SQL when asked, so every web process gives the same answer."""
 
 from collections.abc import Iterable, Iterator
+from typing import Any
 
+from django.conf import settings
 from django.db import connection
 from django.http import HttpRequest, HttpResponse
 from django.utils import timezone
@@ -45,7 +47,7 @@ _GAUGES: tuple[tuple[str, str, tuple[str, ...], str], ...] = (
         "Payments whose next look at Chapa is overdue by a minute",
         (),
         """select count(*) from payments_payment
-           where next_check_at < %(now)s - interval '1 minute'""",
+           where next_check_at < %(now)s - interval '1 minute' and mode = %(mode)s""",
     ),
     (
         "guzo_webhooks",
@@ -93,11 +95,11 @@ _GAUGES: tuple[tuple[str, str, tuple[str, ...], str], ...] = (
 
 class DatabaseCollector(Collector):
     def collect(self) -> Iterator[Metric]:
-        now = {"now": timezone.now()}
+        given: dict[str, Any] = {"now": timezone.now(), "mode": settings.CHAPA_MODE}
         with connection.cursor() as cursor:
             for name, text, labels, sql in _GAUGES:
                 gauge = GaugeMetricFamily(name, text, labels=labels)
-                cursor.execute(sql, now)
+                cursor.execute(sql, given)
                 for *values, count in cursor.fetchall():
                     gauge.add_metric(values, float(count))
                 yield gauge
