@@ -1,0 +1,137 @@
+"""
+How many webhooks are taken while Chapa hangs: `python -m workers.bench.intake`.
+
+Quiet rounds and rounds with initiations that wait for Chapa take turns, so that whatever else the
+machine does falls on both. Prints each round, the median ratio and the most connections seen.
+"""
+
+import multiprocessing
+import platform
+import sys
+from collections import Counter
+from collections.abc import Iterator
+from concurrent.futures import Future, ProcessPoolExecutor, ThreadPoolExecutor
+from contextlib import contextmanager
+from statistics import median
+from threading import Event
+
+import requests
+
+from workers.bench.flood import Taken, flood
+from workers.bench.servers import Servers, running_servers
+from workers.bench.travellers import HeldStay, hold_stays
+from workers.devstack.progress import Progress
+
+ROUNDS = 5
+SECONDS = 6.0
+INITIATIONS = 64
+# Below the client's read timeout: each that waits is answered in the end, after the round.
+CHAPA_LATENCY_S = 8.0
+CLIENTS, CONNECTIONS = 2, 6
+
+
+def main() -> None:
+    progress = Progress()
+    with running_servers(progress, "web", "chapa") as servers:
+        progress.say(f"  {platform.python_version()}, {_postgres(servers)}, {_cpus()} CPUs\n")
+        rounds = hold_stays(servers, INITIATIONS, ROUNDS)
+        _measure(servers, "warm-up", 2.0)
+        ratios = [_compare(servers, progress, stays) for stays in rounds]
+        spread = f"{min(ratios):.2f} to {max(ratios):.2f}"
+        progress.say(f"\n  median ratio {median(ratios):.2f} ({spread})")
+
+
+def _compare(servers: Servers, progress: Progress, stays: list[HeldStay]) -> float:
+    """Measure one quiet round and one with initiations; return the second over the first."""
+    with _most_connections(servers) as quiet_connections:
+        quiet = _measure(servers, "quiet", SECONDS)
+    _chapa(servers, {"latency_s": CHAPA_LATENCY_S})
+    with ThreadPoolExecutor(len(stays)) as pool, _most_connections(servers) as connections:
+        answers = [pool.submit(_start_payment, servers.plan.web_url, stay) for stay in stays]
+        busy = _measure(servers, "busy", SECONDS)
+        told = Counter(answer.result() for answer in answers)
+    _chapa(servers, {"latency_s": 0})
+    shown = ", ".join(f"{count} × {status}" for status, count in sorted(told.items()))
+    progress.say(
+        f"  quiet {quiet:5.0f}/s, {quiet_connections.result()} connections;"
+        f"  {len(stays)} initiations {busy:5.0f}/s, {connections.result()} connections: {shown}"
+    )
+    return busy / quiet
+
+
+def _measure(servers: Servers, name: str, seconds: float) -> float:
+    """Return the webhooks taken in a second."""
+    secret = servers.plan.environment["CHAPA_WEBHOOK_SECRETS"]
+    spawn = multiprocessing.get_context("spawn")
+    with ProcessPoolExecutor(CLIENTS, mp_context=spawn) as pool:
+        # Both have started before either begins.
+        list(pool.map(abs, range(CLIENTS * 2)))
+        clients = [
+            pool.submit(
+                flood,
+                servers.plan.web_url,
+                secret,
+                connections=CONNECTIONS,
+                seconds=seconds,
+                name=f"bench-{name}-{number}",
+            )
+            for number in range(CLIENTS)
+        ]
+        taken: list[Taken] = [client.result() for client in clients]
+    if refused := sum(each.refused for each in taken):
+        raise SystemExit(f"{refused} webhooks were refused")
+    return sum(each.accepted for each in taken) / seconds
+
+
+def _start_payment(web_url: str, stay: HeldStay) -> int:
+    answer = requests.post(
+        f"{web_url}/api/v1/bookings/{stay.booking_id}/payments",
+        json={},
+        headers={"Authorization": f"Bearer {stay.token}", "Idempotency-Key": stay.booking_id},
+        timeout=60,
+    )
+    return answer.status_code
+
+
+@contextmanager
+def _most_connections(servers: Servers) -> Iterator["Future[int]"]:
+    """Look every 50 ms while the block runs; afterwards the most connections but this one."""
+    over = Event()
+
+    def watch() -> int:
+        most = 0
+        with servers.connect() as connection, connection.cursor() as cursor:
+            connection.autocommit = True
+            while not over.wait(0.05):
+                cursor.execute(
+                    "select count(*) - 1 from pg_stat_activity"
+                    " where backend_type = 'client backend'"
+                )
+                most = max(most, cursor.fetchone()[0])
+        return most
+
+    with ThreadPoolExecutor(1) as pool:
+        seen = pool.submit(watch)
+        try:
+            yield seen
+        finally:
+            over.set()
+
+
+def _chapa(servers: Servers, faults: dict[str, float]) -> None:
+    requests.post(f"{servers.plan.chapa_url}/control/faults", json=faults, timeout=10)
+
+
+def _postgres(servers: Servers) -> str:
+    ((version, most),) = servers.sql(
+        "select current_setting('server_version'), current_setting('max_connections')"
+    )
+    return f"PostgreSQL {version} with max_connections {most}"
+
+
+def _cpus() -> int:
+    return multiprocessing.cpu_count()
+
+
+if __name__ == "__main__":
+    sys.exit(main())
