@@ -5,7 +5,6 @@ from django.db import transaction
 
 from core.transactions import NetworkInTransaction
 from payments import gateway
-from payments.chapa.wire import Outcome
 from payments.models import GatewayCall, Payment
 from payments.services.checkout import close_link, open_checkout
 from payments.services.settling import ask_chapa, settle_payment
@@ -70,38 +69,3 @@ def test_every_call_leaves_evidence_that_names_nobody(chapa: RunningSandbox) -> 
         "/return/",
     ):
         assert secret not in told
-
-
-@pytest.mark.parametrize(
-    ("fault", "outcome", "http_status"),
-    [
-        ("500", Outcome.TRANSIENT, 500),
-        ("html", Outcome.TRANSIENT, 200),
-        ("429", Outcome.TRANSIENT, 429),
-        ("401", Outcome.CONFIG_ERROR, 401),
-        ("404", Outcome.NOT_FOUND, 404),
-        ("unpaid", Outcome.PENDING, 404),
-        ("pending", Outcome.PENDING, 200),
-    ],
-)
-def test_whatever_chapa_answers_about_a_paid_payment_only_paid_moves_it(
-    chapa: RunningSandbox, fault: str, outcome: Outcome, http_status: int
-) -> None:
-    payment = PaymentFactory.create(checkout_url="")
-    open_checkout(payment_id=payment.id, at=NOW)
-    chapa.faults.set({"webhook": "off", "callback": "off", "verify": fault})
-    chapa.chapa.pay(at_chapa(chapa, payment))
-
-    settle_payment(payment_id=payment.id, at=NOW)
-
-    call = GatewayCall.objects.get(kind="verify")
-    assert (call.outcome, call.http_status) == (outcome.value, http_status)
-    payment.refresh_from_db()
-    assert payment.status == "pending"
-    assert payment.next_check_at is not None
-    assert payment.asking_until is None
-
-    chapa.faults.set({"verify": "ok"})
-    settle_payment(payment_id=payment.id, at=payment.next_check_at)
-    payment.refresh_from_db()
-    assert payment.status == "succeeded"

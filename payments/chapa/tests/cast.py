@@ -36,8 +36,8 @@ def a_checkout(tx_ref: str = "gz-1", **changes: object) -> CheckoutRequest:
 
 
 def captured(name: str) -> bytes:
-    """Return one of the bodies whose sources bodies/README.md names."""
-    return (_BODIES / f"{name}.json").read_bytes()
+    """Return one of the bodies whose sources bodies/README.md names; JSON unless it says else."""
+    return (_BODIES / (name if "." in name else f"{name}.json")).read_bytes()
 
 
 def wait_until(condition: Callable[[], bool], *, seconds: float = 3.0) -> None:

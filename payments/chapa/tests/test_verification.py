@@ -14,44 +14,6 @@ def verified(**data: object) -> Verification:
     return parse_verification(200, json.dumps(answer).encode())
 
 
-@pytest.mark.parametrize(
-    ("http_status", "name", "outcome"),
-    [
-        (200, "verify_paid", Outcome.PAID),
-        (200, "verify_pending", Outcome.PENDING),
-        (200, "verify_failed", Outcome.FAILED),
-        (200, "verify_cancelled", Outcome.CANCELLED),
-        (200, "verify_failed_cancelled", Outcome.CANCELLED),
-        (200, "verify_refunded", Outcome.REFUNDED),
-        (200, "verify_reversed", Outcome.REVERSED),
-        (400, "verify_not_found", Outcome.NOT_FOUND),
-        (404, "verify_not_found_documented", Outcome.NOT_FOUND),
-        (404, "verify_not_paid_yet", Outcome.PENDING),
-        (404, "verify_not_paid_yet_null_text", Outcome.PENDING),
-        (200, "verify_not_paid_yet_null_text", Outcome.PENDING),
-        (401, "key_missing", Outcome.CONFIG_ERROR),
-        (401, "key_unknown", Outcome.CONFIG_ERROR),
-        (401, "key_not_activated", Outcome.CONFIG_ERROR),
-        (401, "key_live_for_test", Outcome.CONFIG_ERROR),
-        (401, "key_test_for_live", Outcome.CONFIG_ERROR),
-        (403, "verify_paid", Outcome.CONFIG_ERROR),
-        (408, "verify_paid", Outcome.TRANSIENT),
-        (429, "verify_not_found", Outcome.TRANSIENT),
-        (500, "verify_paid", Outcome.TRANSIENT),
-        (504, "verify_not_found_documented", Outcome.TRANSIENT),
-        (302, "verify_paid", Outcome.UNRECOGNISED),
-        (404, "verify_paid", Outcome.UNRECOGNISED),
-        (404, "cancel_not_found", Outcome.UNRECOGNISED),
-        (400, "initialize_refused_amount", Outcome.UNRECOGNISED),
-    ],
-)
-def test_an_answer_to_verify_is_understood(http_status: int, name: str, outcome: Outcome) -> None:
-    answer = parse_verification(http_status, captured(name))
-
-    assert answer.outcome is outcome
-    assert answer.http_status == http_status
-
-
 def test_a_paid_answer_says_what_must_still_be_compared() -> None:
     answer = parse_verification(200, captured("verify_paid"))
 

@@ -61,7 +61,11 @@ def read_envelope(body: bytes) -> Envelope | None:
     """Return Chapa's outer object, empty where the JSON is of another shape; None if not JSON."""
     try:
         answer = json.loads(
-            body, parse_float=Decimal, parse_int=Decimal, parse_constant=_refuse_constant
+            body,
+            parse_float=Decimal,
+            parse_int=Decimal,
+            parse_constant=_refuse_constant,
+            object_pairs_hook=_refuse_duplicates,
         )
     # Decimal has its own error for an exponent beyond reason, and 1 MiB can nest very deep.
     except (ValueError, ArithmeticError, RecursionError):
@@ -102,6 +106,14 @@ def read_number(value: object) -> Decimal | None:
 
 def _refuse_constant(name: str) -> object:
     raise ValueError(f"{name} is not JSON")
+
+
+def _refuse_duplicates(pairs: list[tuple[str, object]]) -> dict[str, object]:
+    """Which of two amounts counts is for nobody to choose."""
+    found = dict(pairs)
+    if len(found) != len(pairs):
+        raise ValueError("a key stands there twice")
+    return found
 
 
 def _kept(data: Mapping[str, object]) -> Evidence:
