@@ -1,5 +1,5 @@
 .DEFAULT_GOAL := help
-.PHONY: help demo up test crash browser benchmark check lint clean
+.PHONY: help demo up test crash browser benchmark bench check lint clean
 
 # A caller's Python settings must not reach into .venv.
 unexport PYTHONHOME PYTHONPATH DJANGO_SETTINGS_MODULE
@@ -26,6 +26,9 @@ test: $(DEV)  ## Run the tests. ARGS="-k refund" passes on to pytest.
 
 crash browser benchmark: $(DEV)
 	@.venv/bin/python -m pytest -m $@ $(ARGS)
+
+bench: $(DEV)  ## Measure how many webhooks are taken while Chapa hangs.
+	@.venv/bin/python -m workers.bench.intake
 
 check: $(DEV)  ## Run what CI runs: linters, types, contracts, tests.
 	@.ci/run

@@ -47,7 +47,9 @@ def hold_stays(servers: Servers, people: int, each: int) -> list[list[HeldStay]]
     People and their logins are written past the API, which counts sign-ups by address.
     """
     with ThreadPoolExecutor(4) as pool:
-        held = pool.map(lambda row: _hold_for(servers, *row, each), servers.sql(_PEOPLE, people))
+        held = pool.map(
+            lambda row: _hold_for(servers, row[0], row[1], each), servers.sql(_PEOPLE, people)
+        )
         return [list(stays) for stays in zip(*held, strict=True)]
 
 

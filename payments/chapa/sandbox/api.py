@@ -71,7 +71,8 @@ def api_blueprint(chapa: LocalChapa) -> Blueprint:
     @api.put("/cancel/<tx_ref>")
     def cancel(tx_ref: str) -> Response:
         chapa.store.count_call("cancel", tx_ref)
-        return _with_fault(chapa, chapa.faults.now.cancel, lambda: _cancel(chapa, tx_ref))
+        fault = chapa.faults.now.cancel
+        return _with_fault(chapa, fault, lambda: _cancel(chapa, tx_ref, fault))
 
     return api
 
@@ -115,7 +116,7 @@ def _verify(chapa: LocalChapa, tx_ref: str, fault: str) -> Response:
     return succeeded("Payment details", data)
 
 
-def _cancel(chapa: LocalChapa, tx_ref: str) -> Response:
+def _cancel(chapa: LocalChapa, tx_ref: str, fault: str) -> Response:
     mode = _authenticate(chapa)
     transaction = _find(chapa, tx_ref, mode)
     if transaction is None:
@@ -124,6 +125,8 @@ def _cancel(chapa: LocalChapa, tx_ref: str) -> Response:
         cancelled = chapa.cancel(transaction)
     except NotAllowed as reason:
         raise _Refusal(400, str(reason)) from None
+    if fault == "race":
+        chapa.pay(cancelled)
     return succeeded("Checkout link expired successfully", bodies.cancellation(cancelled))
 
 

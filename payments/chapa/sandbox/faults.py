@@ -14,7 +14,7 @@ _CHOICES = {
     "effect": ("on", "off"),
     "initialize": (*_ANSWERS, *REFUSALS, *TRICKS),
     "verify": (*_ANSWERS, "pending", "404", "unpaid"),
-    "cancel": _ANSWERS,
+    "cancel": (*_ANSWERS, "race"),
 }
 _LONGEST_LATENCY_S = 60.0
 _LARGEST_AMOUNT = Decimal(10) ** 12

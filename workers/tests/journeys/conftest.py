@@ -9,7 +9,8 @@ from django.utils import timezone
 from knox.models import AuthToken
 from pytest_django.live_server_helper import LiveServer
 
-from bookings.tests.factories import ListingFactory
+from bookings.models import Booking
+from bookings.tests.factories import BookingFactory, ListingFactory
 from core.ids import new_id
 from core.models import User
 from core.tests.factories import UserFactory
@@ -71,6 +72,12 @@ def traveller(live_server: LiveServer, transactional_db: None) -> Client:
 @pytest.fixture
 def stranger(live_server: LiveServer, transactional_db: None) -> Client:
     return logged_in(live_server)
+
+
+@pytest.fixture
+def booking(traveller: Client) -> Booking:
+    """A stay that the traveller holds and has not begun to pay."""
+    return BookingFactory.create(traveller=traveller.user)
 
 
 def eventually(true: Callable[[], Any], *, within: float = 5.0) -> Any:

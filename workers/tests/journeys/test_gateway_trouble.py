@@ -1,26 +1,26 @@
-"""Whatever Chapa answers, or does not, no money is lost: the tables of docs/chapa.md, driven."""
+"""Chapa answers a payment's start badly, and no money is lost: docs/chapa.md, Trouble."""
 
-from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import timedelta
 
 import pytest
-from django.core import mail
 from django.utils import timezone
 from pytest_django.fixtures import Settings
 
 from bookings.models import Booking
 from bookings.tests.factories import BookingFactory
 from events.delivery import drain_all
-from events.models import Delivery
 from payments.chapa.sandbox.server import RunningSandbox
-from payments.chapa.sandbox.transactions import Transaction
-from payments.models import LedgerEntry, Payment, Refund
-from payments.services.reconciling import check_due_payments
+from payments.models import Payment
+from workers.tests.journeys.cast import (
+    QUIET,
+    RESCUE,
+    SWEEP,
+    assert_paid_once,
+    clock_at,
+    tell_in_every_way,
+)
 from workers.tests.journeys.conftest import Client, Pay, eventually
-
-RESCUE, SWEEP = timedelta(seconds=31), timedelta(seconds=62)
-QUIET = {"webhook": "off", "callback": "off"}
 
 
 @dataclass(frozen=True)
@@ -66,15 +66,6 @@ INITIALIZE = [
 ]
 
 
-@pytest.fixture
-def booking(traveller: Client) -> Booking:
-    return BookingFactory.create(traveller=traveller.user)
-
-
-def clock_at(at: datetime) -> Callable[[], datetime]:
-    return lambda: at
-
-
 def start(traveller: Client, booking: Booking) -> Told:
     answer = traveller.start_payment(str(booking.id))
     shown = answer.json()
@@ -85,26 +76,6 @@ def start(traveller: Client, booking: Booking) -> Told:
         answer.headers.get("Retry-After"),
         Payment.objects.get().status,
     )
-
-
-def tell_in_every_way(chapa: RunningSandbox, paid: Transaction) -> None:
-    """The webhook now, the rescue half a minute later, the sweep after a minute."""
-    assert chapa.chapa.deliveries.send_again(paid, times=1, at_once=False) == [200]
-    drain_all(timezone.now)
-    drain_all(clock_at(timezone.now() + RESCUE))
-    check_due_payments(clock_at(timezone.now() + SWEEP))
-    drain_all(clock_at(timezone.now() + SWEEP))
-
-
-def assert_paid_once(booking: Booking, tx_ref: str) -> None:
-    booking.refresh_from_db()
-    entry = LedgerEntry.objects.select_related("payment").get()
-    assert (entry.kind, entry.amount) == ("capture", booking.total_amount)
-    assert (entry.payment.tx_ref, entry.payment.status) == (tx_ref, "succeeded")
-    assert (booking.status, booking.paid_by) == ("confirmed", entry.payment.id)
-    assert not Refund.objects.exists()
-    assert len(mail.outbox) == 1
-    assert not Delivery.objects.exists()
 
 
 @pytest.mark.parametrize(("fault", "effect", "outcome", "told"), INITIALIZE)
@@ -169,7 +140,7 @@ def test_while_chapa_refuses_our_key_one_at_a_time_finds_out_and_no_payment_is_m
         assert (refused.status_code, refused.json()["code"]) == (503, "gateway_unavailable")
         assert 1 <= int(refused.headers["Retry-After"]) <= 30
     assert traveller.start_payment(str(open_already.id)).status_code == 200
-    drain_all(clock_at(began + timedelta(seconds=29)))
+    drain_all(clock_at(began + RESCUE - timedelta(seconds=2)))
     assert (Payment.objects.count(), calls()) == (pending, asked)
 
     # Two rescues are due; the first is refused and the second does not ask.

@@ -1,6 +1,5 @@
 """Chapa tells nobody: the sweeps find out by themselves."""
 
-from collections.abc import Callable
 from datetime import datetime, timedelta
 
 import pytest
@@ -15,16 +14,13 @@ from events.delivery import drain_all
 from payments.chapa.sandbox.server import RunningSandbox
 from payments.models import IncomingWebhook, Payment, Refund
 from payments.services.reconciling import check_due_payments
+from workers.tests.journeys.cast import clock_at
 from workers.tests.journeys.conftest import Client, Pay, held_stay, transaction_of
 
 
 @pytest.fixture(autouse=True)
 def nobody_tells(chapa: RunningSandbox) -> None:
     chapa.faults.set({"webhook": "off", "callback": "off"})
-
-
-def clock_at(at: datetime) -> Callable[[], datetime]:
-    return lambda: at
 
 
 def after(**time: float) -> datetime:

@@ -1,0 +1,42 @@
+"""What journeys through trouble share: other hours, every way to be told, and how it must end."""
+
+from collections.abc import Callable
+from datetime import datetime, timedelta
+
+from django.core import mail
+from django.utils import timezone
+
+from bookings.models import Booking
+from events.delivery import drain_all
+from events.models import Delivery
+from payments.chapa.sandbox.server import RunningSandbox
+from payments.chapa.sandbox.transactions import Transaction
+from payments.models import LedgerEntry, Refund
+from payments.services.reconciling import check_due_payments
+
+RESCUE, SWEEP = timedelta(seconds=31), timedelta(seconds=62)
+QUIET = {"webhook": "off", "callback": "off"}
+
+
+def clock_at(at: datetime) -> Callable[[], datetime]:
+    return lambda: at
+
+
+def tell_in_every_way(chapa: RunningSandbox, paid: Transaction) -> None:
+    """The webhook now, the rescue half a minute later, the sweep after a minute."""
+    assert chapa.chapa.deliveries.send_again(paid, times=1, at_once=False) == [200]
+    drain_all(timezone.now)
+    drain_all(clock_at(timezone.now() + RESCUE))
+    check_due_payments(clock_at(timezone.now() + SWEEP))
+    drain_all(clock_at(timezone.now() + SWEEP))
+
+
+def assert_paid_once(booking: Booking, tx_ref: str) -> None:
+    booking.refresh_from_db()
+    entry = LedgerEntry.objects.select_related("payment").get()
+    assert (entry.kind, entry.amount) == ("capture", booking.total_amount)
+    assert (entry.payment.tx_ref, entry.payment.status) == (tx_ref, "succeeded")
+    assert (booking.status, booking.paid_by) == ("confirmed", entry.payment.id)
+    assert not Refund.objects.exists()
+    assert len(mail.outbox) == 1
+    assert not Delivery.objects.exists()

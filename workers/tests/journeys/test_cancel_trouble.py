@@ -1,0 +1,116 @@
+"""Chapa closes a link badly, or too late, and no money is lost: docs/chapa.md, Trouble."""
+
+from datetime import timedelta
+
+import pytest
+from django.core import mail
+from django.utils import timezone
+from pytest_django.fixtures import Settings
+
+from bookings.models import Booking
+from bookings.services.ending import expire_due_holds
+from events.delivery import drain_all
+from payments.chapa.sandbox.server import RunningSandbox
+from payments.models import LedgerEntry, Payment, Refund
+from payments.services.reconciling import check_due_payments
+from workers.tests.journeys.cast import QUIET, assert_paid_once, clock_at, tell_in_every_way
+from workers.tests.journeys.conftest import Client
+
+END = timedelta(minutes=31)
+
+# fault, whether Chapa closes the link all the same, how the call is recorded, what the sweep says
+CANCEL = [
+    ("ok", True, "closed", "expired"),
+    ("already closed", True, "already_closed", "expired"),
+    ("paid before", False, "refused", "paid"),
+    ("race", True, "closed", "paid"),
+    ("401", False, "config_error", "silent"),
+    ("403", True, "config_error", "silent"),
+    ("429", False, "unknown", "silent"),
+    ("500", True, "unknown", "silent"),
+    ("html", False, "unknown", "silent"),
+    ("timeout", True, "unknown", "silent"),
+    ("half", True, "unknown", "silent"),
+]
+
+
+@pytest.mark.parametrize(("fault", "effect", "outcome", "ends"), CANCEL)
+def test_money_of_a_hold_whose_link_is_closed_badly_is_kept(
+    traveller: Client,
+    booking: Booking,
+    chapa: RunningSandbox,
+    settings: Settings,
+    fault: str,
+    effect: bool,
+    outcome: str,
+    ends: str,
+) -> None:
+    chapa.faults.set(QUIET)
+    assert traveller.start_payment(str(booking.id)).status_code == 201
+    (opened,) = chapa.store.transactions()
+    match fault:
+        case "already closed":
+            chapa.chapa.cancel(opened)
+        case "paid before":
+            chapa.chapa.pay(opened)
+        case _:
+            chapa.faults.set({"cancel": fault, "effect": "on" if effect else "off"})
+    patience = settings.CHAPA_TIMEOUTS_S
+    settings.CHAPA_TIMEOUTS_S = (0.05, 0.15) if fault == "timeout" else patience
+    end = timezone.now() + END
+
+    assert expire_due_holds(clock_at(end)) == {ends: 1}
+
+    settings.CHAPA_TIMEOUTS_S = patience
+    assert Payment.objects.get().gateway_calls.get(kind="cancel").outcome == outcome
+    chapa.faults.clear()
+    chapa.faults.set(QUIET)
+    (closed,) = chapa.store.transactions()
+    assert closed.link_expired == effect
+    if ends != "paid":
+        # A payment that was under way when the link was closed, or might have been.
+        chapa.chapa.pay(closed)
+    expire_due_holds(clock_at(end + timedelta(minutes=2)))
+    later = end + timedelta(hours=1)
+    check_due_payments(clock_at(later))
+    drain_all(clock_at(later))
+
+    assert_paid_once(booking, opened.tx_ref)
+
+
+def test_a_link_that_chapa_does_not_know_holds_up_no_expiry(
+    traveller: Client, booking: Booking, chapa: RunningSandbox
+) -> None:
+    traveller.start_payment(str(booking.id))
+    chapa.store.clear()
+
+    assert expire_due_holds(clock_at(timezone.now() + END)) == {"expired": 1}
+
+    calls = Payment.objects.get().gateway_calls.order_by("id").values_list("kind", "outcome")
+    assert list(calls)[1:] == [("cancel", "not_found"), ("verify", "not_found")]
+
+
+@pytest.mark.parametrize("fault", ["ok", "race", "500", "401"])
+def test_money_on_a_link_that_a_new_start_closes_badly_is_kept_once(
+    traveller: Client, booking: Booking, chapa: RunningSandbox, fault: str
+) -> None:
+    chapa.faults.set(QUIET)
+    older = traveller.start_payment(str(booking.id)).json()
+    (opened,) = chapa.store.transactions()
+    chapa.chapa.decline(opened)
+    assert traveller.post(f"payments/{older['id']}/verify").json()["status"] == "failed"
+    chapa.faults.set({"cancel": fault})
+
+    newer = traveller.start_payment(str(booking.id))
+
+    assert newer.status_code == 201
+    chapa.faults.set({"cancel": "ok"})
+    for transaction in chapa.store.transactions():
+        paid = transaction if transaction.status == "success" else chapa.chapa.pay(transaction)
+        tell_in_every_way(chapa, paid)
+    booking.refresh_from_db()
+    assert (booking.status, str(booking.paid_by)) == ("confirmed", older["id"])
+    assert [entry.kind for entry in LedgerEntry.objects.all()] == ["capture", "capture"]
+    refund = Refund.objects.get()
+    assert (str(refund.payment_id), refund.reason) == (newer.json()["id"], "surplus")
+    assert len(mail.outbox) == 1
