@@ -48,6 +48,8 @@ def _ask(payment: Payment, context: Context, only_if: Q = ALWAYS) -> Answer:
         # In a commit of its own: what `write` does is undone when a delivery fails.
         with transaction.atomic():
             write_answer(answer, at=context.at)
+        if answer.seen.retry_after:
+            raise RetryAfter(answer.seen.retry_after, "Chapa wishes to be asked later")
         raise ChapaSilent(answer.seen.outcome.value)
     return answer
 

@@ -1,6 +1,7 @@
 """Ask Chapa: open a checkout, say what became of it, close it."""
 
 from collections.abc import Collection
+from dataclasses import replace
 from urllib.parse import quote, urlsplit
 
 from payments.chapa.transport import Answer, NoAnswer, Transport
@@ -76,7 +77,8 @@ class ChapaClient:
         answer = self._ask("GET", f"/transaction/verify/{_path_part(tx_ref)}")
         if isinstance(answer, NoAnswer):
             return Verification.unanswered(_evidence(answer), answer.http_status)
-        return parse_verification(answer.http_status, answer.body)
+        seen = parse_verification(answer.http_status, answer.body)
+        return replace(seen, retry_after=answer.retry_after)
 
     def cancel(self, tx_ref: str) -> Cancellation:
         """

@@ -1,9 +1,11 @@
 """One HTTP call to Chapa: bounded in time and size, never repeated, never redirected."""
 
+import re
 import time
 from collections.abc import Callable
 from concurrent.futures import Future
 from dataclasses import dataclass
+from datetime import timedelta
 from http.cookiejar import DefaultCookiePolicy
 from threading import Thread
 from typing import TypeVar
@@ -13,6 +15,8 @@ import urllib3
 from requests.adapters import HTTPAdapter
 
 MAX_ANSWER_BYTES = 1024 * 1024
+# However long Chapa wishes not to be asked, a traveller waits for the answer.
+LONGEST_PATIENCE = timedelta(minutes=5)
 # More threads than this may call at once; the surplus connections are just not kept.
 _KEPT_CONNECTIONS = 32
 _NO_COOKIES = DefaultCookiePolicy(allowed_domains=[])
@@ -38,6 +42,7 @@ class NoAnswer(Exception):
 class Answer:
     http_status: int
     body: bytes
+    retry_after: timedelta = timedelta(0)
 
 
 class Transport:
@@ -99,7 +104,14 @@ class Transport:
                     raise NoAnswer("answer too large", http_status=response.status_code)
                 if time.monotonic() > deadline:
                     raise NoAnswer("answer too slow", http_status=response.status_code)
-            return Answer(response.status_code, bytes(body))
+            wish = response.headers.get("Retry-After", "")
+            return Answer(response.status_code, bytes(body), _patience(wish))
+
+
+def _patience(wish: str) -> timedelta:
+    """Read seconds only; Chapa is not known to write the other form, a date."""
+    seconds = int(wish) if re.fullmatch("[0-9]{1,9}", wish) else 0
+    return min(timedelta(seconds=seconds), LONGEST_PATIENCE)
 
 
 def _within(seconds: float, call: Callable[[], T]) -> T:

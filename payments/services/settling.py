@@ -211,11 +211,9 @@ def _decline(payment: Payment, reason: str, at: datetime) -> None:
 
 def _plan_next_check(payment: Payment, answer: Answer, verdict: Verdict) -> None:
     if isinstance(verdict, NoAnswer):
-        Payment.objects.filter(id=payment.id).update(
-            next_check_at=schedule.after_silence(
-                made_at=payment.created_at, asked_at=answer.asked_at
-            )
-        )
+        planned = schedule.after_silence(made_at=payment.created_at, asked_at=answer.asked_at)
+        wished = answer.asked_at + answer.seen.retry_after
+        Payment.objects.filter(id=payment.id).update(next_check_at=max(planned, wished))
         return
     next_check_at = schedule.next_check(
         payment_id=payment.id,

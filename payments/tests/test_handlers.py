@@ -82,6 +82,27 @@ def test_no_answer_is_tried_again_and_planned_for_the_sweep(
     assert not Delivery.objects.exists()
 
 
+def test_a_chapa_that_wishes_to_be_asked_later_is_asked_later_uncounted(
+    chapa: RunningSandbox, payment: Payment
+) -> None:
+    chapa.faults.set({"verify": "429 later"})
+    notify(payment.tx_ref)
+
+    deliver()
+    deliver(after=timedelta(seconds=115))
+
+    delivery = Delivery.objects.get()
+    assert (delivery.state, delivery.attempts) == ("retry", 0)
+    assert verified(chapa, payment) == 1
+    planned = Payment.objects.get().next_check_at
+    assert planned is not None
+    assert planned > timezone.now() + timedelta(seconds=115)
+
+    chapa.faults.clear()
+    deliver(after=timedelta(seconds=121))
+    assert not Delivery.objects.exists()
+
+
 def test_while_someone_else_asks_the_webhook_waits_uncounted(
     chapa: RunningSandbox, payment: Payment
 ) -> None:

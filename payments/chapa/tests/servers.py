@@ -76,8 +76,14 @@ class RawServer:
 
 
 @contextmanager
-def answering(pieces: Iterable[bytes], *, pause_s: float = 0.0) -> Iterator[RawServer]:
-    """Answer the first connection with these bytes, piece by piece, whatever is asked."""
+def answering(
+    pieces: Iterable[bytes], *, pause_s: float = 0.0, wait_for_request: bool = False
+) -> Iterator[RawServer]:
+    """
+    Answer the first connection with these bytes, piece by piece, whatever is asked.
+
+    `wait_for_request`: each piece is the answer to a request of its own; the last one is kept.
+    """
     left = Event()
     with socket.create_server(("127.0.0.1", 0)) as listener:
         server = RawServer(f"http://127.0.0.1:{listener.getsockname()[1]}/v1")
@@ -86,7 +92,9 @@ def answering(pieces: Iterable[bytes], *, pause_s: float = 0.0) -> Iterator[RawS
             # The caller may never come, or be gone before the last piece.
             with suppress(OSError), listener.accept()[0] as connection:
                 server.request = connection.recv(64 * 1024)
-                for piece in pieces:
+                for number, piece in enumerate(pieces):
+                    if wait_for_request and number:
+                        server.request = connection.recv(64 * 1024)
                     connection.sendall(piece)
                     if left.wait(pause_s):
                         return

@@ -6,6 +6,7 @@ import ssl
 import threading
 import time
 from collections.abc import Callable
+from datetime import timedelta
 from itertools import repeat
 from pathlib import Path
 
@@ -151,17 +152,42 @@ def test_a_broken_answer_is_no_answer(make_client: MakeClient, answer: bytes) ->
         trouble_of(make_client(server.base_url))
 
 
+@pytest.mark.parametrize("status", ["301 Moved", "302 Found", "303 See Other", "307 T", "308 P"])
 def test_a_redirect_is_not_followed_and_the_key_goes_nowhere(
-    make_client: MakeClient, receiver: Receiver
+    make_client: MakeClient, receiver: Receiver, status: str
 ) -> None:
-    redirect = http_answer(
-        b"", status="307 Temporary Redirect", headers=f"Location: {receiver.origin}/v1\r\n"
-    )
+    redirect = http_answer(b"", status=status, headers=f"Location: {receiver.origin}/v1\r\n")
     with answering([redirect]) as server:
         opening = make_client(server.base_url).initialize(a_checkout()).opening
 
     assert opening is Opening.UNKNOWN
     assert receiver.received == []
+
+
+def test_a_cookie_is_not_sent_back(make_client: MakeClient) -> None:
+    answers = [http_answer(PAID, headers="Set-Cookie: affinity=1; Path=/\r\n"), http_answer(PAID)]
+    with answering(answers, wait_for_request=True) as server:
+        client = make_client(server.base_url)
+        client.verify("gz-1")
+        client.verify("gz-2")
+
+    assert b"gz-2" in server.request
+    assert b"cookie" not in server.request.lower()
+
+
+@pytest.mark.parametrize(
+    ("said", "wait"),
+    [("120", 120), ("0", 0), ("86400", 300), ("-5", 0), ("Wed, 21 Oct 2026 07:28:00 GMT", 0)],
+)
+def test_a_wish_to_be_asked_later_is_read_and_bounded(
+    make_client: MakeClient, said: str, wait: int
+) -> None:
+    busy = captured("too_many_requests")
+    answer = http_answer(busy, status="429 T", headers=f"Retry-After: {said}\r\n")
+    with answering([answer]) as server:
+        seen = make_client(server.base_url).verify("gz-1")
+
+    assert (seen.outcome, seen.retry_after) == (Outcome.TRANSIENT, timedelta(seconds=wait))
 
 
 def test_proxies_of_the_environment_are_not_used(

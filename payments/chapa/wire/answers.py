@@ -1,6 +1,7 @@
 """What Chapa's answers mean, in words that the rest of the house can decide on. Pure."""
 
 from dataclasses import dataclass, field
+from datetime import timedelta
 from decimal import Decimal
 from enum import StrEnum
 from typing import Self
@@ -73,7 +74,8 @@ class Verification:
 
     When the outcome is PAID, `amount` is a positive number; nothing is promised about whose
     payment it is: `amount`, `currency`, `tx_ref` and `mode` must still be compared with what was
-    asked for. Texts that Chapa left out or wrote as null are empty.
+    asked for. Texts that Chapa left out or wrote as null are empty. `retry_after`: for how long it
+    wishes not to be asked.
     """
 
     outcome: Outcome
@@ -84,6 +86,7 @@ class Verification:
     reference: str = ""
     charge: Decimal | None = None
     method: str = ""
+    retry_after: timedelta = timedelta(0)
     http_status: int | None
     evidence: Evidence
 
