@@ -17,6 +17,7 @@ class Taken:
 
     accepted: int
     refused: int
+    slowest_s: float
     cpu_s: float
 
 
@@ -34,22 +35,24 @@ def flood(url: str, secret: str, *, connections: int, seconds: float, name: str)
                 range(connections),
             )
         )
-    accepted = sum(taken for taken, _ in counts)
-    return Taken(accepted, sum(refused for _, refused in counts), _cpu_s() - began)
+    accepted, refused, slowest = zip(*counts, strict=True)
+    return Taken(sum(accepted), sum(refused), max(slowest), _cpu_s() - began)
 
 
-def _send_until(url: str, secret: str, ends: float, name: str) -> tuple[int, int]:
+def _send_until(url: str, secret: str, ends: float, name: str) -> tuple[int, int, float]:
     address = urlsplit(url)
     accepted = refused = 0
+    slowest = 0.0
     with socket.create_connection((address.hostname, address.port), timeout=30) as connection:
         connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        while time.monotonic() < ends:
+        while (sent := time.monotonic()) < ends:
             connection.sendall(_request(address.netloc, secret, f"{name}-{accepted + refused}"))
             if _status(connection) == b"200":
                 accepted += 1
             else:
                 refused += 1
-    return accepted, refused
+            slowest = max(slowest, time.monotonic() - sent)
+    return accepted, refused, slowest
 
 
 def _request(host: str, secret: str, tx_ref: str) -> bytes:

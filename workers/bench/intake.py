@@ -11,6 +11,7 @@ from collections import Counter
 from collections.abc import Iterator
 from concurrent.futures import Future, ProcessPoolExecutor, ThreadPoolExecutor
 from contextlib import contextmanager
+from dataclasses import dataclass
 from statistics import median
 from threading import Event
 
@@ -31,59 +32,72 @@ CLIENTS, CONNECTIONS = 2, 6
 MOST_CLIENT_CPU = 0.5
 
 
+@dataclass(frozen=True)
+class Rate:
+    """Webhooks taken in a second, and how long the slowest of them took."""
+
+    per_second: float
+    slowest_s: float
+
+    def __str__(self) -> str:
+        return f"{self.per_second:4.0f}/s, slowest {self.slowest_s:.2f} s"
+
+
 def main() -> None:
     progress = Progress()
     with running_servers(progress, "web", "chapa") as servers:
         progress.say(f"  {platform.python_version()}, {_postgres(servers)}, {_cpus()} CPUs\n")
         rounds = hold_stays(servers, INITIATIONS, ROUNDS)
-        _measure(servers, "warm-up", 2.0)
-        ratios = [_compare(servers, progress, stays) for stays in rounds]
+        spawn = multiprocessing.get_context("spawn")
+        with ProcessPoolExecutor(CLIENTS, mp_context=spawn) as clients:
+            _measure(servers, clients, "warm-up", 2.0)
+            ratios = [_compare(servers, clients, progress, stays) for stays in rounds]
         spread = f"{min(ratios):.2f} to {max(ratios):.2f}"
         progress.say(f"\n  median ratio {median(ratios):.2f} ({spread})")
 
 
-def _compare(servers: Servers, progress: Progress, stays: list[HeldStay]) -> float:
+def _compare(
+    servers: Servers, clients: ProcessPoolExecutor, progress: Progress, stays: list[HeldStay]
+) -> float:
     """Measure one quiet round and one with initiations; return the second over the first."""
     with _most_connections(servers) as quiet_connections:
-        quiet = _measure(servers, "quiet", SECONDS)
+        quiet = _measure(servers, clients, "quiet", SECONDS)
     _chapa(servers, {"latency_s": CHAPA_LATENCY_S})
     with ThreadPoolExecutor(len(stays)) as pool, _most_connections(servers) as connections:
         answers = [pool.submit(_start_payment, servers.plan.web_url, stay) for stay in stays]
-        busy = _measure(servers, "busy", SECONDS)
+        busy = _measure(servers, clients, "busy", SECONDS)
         told = Counter(answer.result() for answer in answers)
     _chapa(servers, {"latency_s": 0})
     shown = ", ".join(f"{count} × {status}" for status, count in sorted(told.items()))
     progress.say(
-        f"  quiet {quiet:5.0f}/s, {quiet_connections.result()} connections;"
-        f"  {len(stays)} initiations {busy:5.0f}/s, {connections.result()} connections: {shown}"
+        f"  quiet {quiet}, {quiet_connections.result()} connections;"
+        f"  {len(stays)} initiations: {busy}, {connections.result()} connections: {shown}"
     )
-    return busy / quiet
+    return busy.per_second / quiet.per_second
 
 
-def _measure(servers: Servers, name: str, seconds: float) -> float:
-    """Return the webhooks taken in a second, if the clients had time to spare."""
+def _measure(servers: Servers, clients: ProcessPoolExecutor, name: str, seconds: float) -> Rate:
+    """Send webhooks for so long, from clients that have time to spare."""
     secret = servers.plan.environment["CHAPA_WEBHOOK_SECRETS"]
-    spawn = multiprocessing.get_context("spawn")
-    with ProcessPoolExecutor(CLIENTS, mp_context=spawn) as pool:
-        # Both have started before either begins.
-        list(pool.map(abs, range(CLIENTS * 2)))
-        clients = [
-            pool.submit(
-                flood,
-                servers.plan.web_url,
-                secret,
-                connections=CONNECTIONS,
-                seconds=seconds,
-                name=f"bench-{name}-{number}",
-            )
-            for number in range(CLIENTS)
-        ]
-        taken: list[Taken] = [client.result() for client in clients]
+    under_way = [
+        clients.submit(
+            flood,
+            servers.plan.web_url,
+            secret,
+            connections=CONNECTIONS,
+            seconds=seconds,
+            name=f"bench-{name}-{number}",
+        )
+        for number in range(CLIENTS)
+    ]
+    taken: list[Taken] = [each.result() for each in under_way]
     if refused := sum(each.refused for each in taken):
         raise SystemExit(f"{refused} webhooks were refused")
     if max(each.cpu_s for each in taken) > seconds * MOST_CLIENT_CPU:
         raise SystemExit("a client was the bottleneck: add another")
-    return sum(each.accepted for each in taken) / seconds
+    return Rate(
+        sum(each.accepted for each in taken) / seconds, max(each.slowest_s for each in taken)
+    )
 
 
 def _start_payment(web_url: str, stay: HeldStay) -> int:
