@@ -6,18 +6,11 @@ from datetime import datetime
 from django.contrib.auth.hashers import check_password, make_password
 from django.contrib.auth.password_validation import validate_password
 from django.core.exceptions import ValidationError
-from django.db import IntegrityError, transaction
 from knox.models import AuthToken
 from knox.settings import knox_settings
 
-from core.errors import Conflict, Invalid, Refusal
+from core.errors import Invalid, Refusal
 from core.models import User
-
-
-class EmailTaken(Conflict):
-    """Someone has this e-mail address already."""
-
-    code = "email_taken"
 
 
 class WeakPassword(Invalid):
@@ -31,6 +24,12 @@ class CredentialsRejected(Refusal):
 
     code = "credentials_rejected"
     status = 401
+
+
+# Also what someone needs to read who signed up with an address that had an account before.
+_REJECTED = (
+    "Check both and try again. An address that had an account before keeps that account's password."
+)
 
 
 @dataclass(frozen=True)
@@ -49,9 +48,11 @@ def register_user(
     language: str = User.Language.ENGLISH,
 ) -> User:
     """
-    Make an account.
+    Make an account, unless the address, in whatever case, has one: that one stays as it is.
 
-    :raises EmailTaken: if the address, in whatever case, has one.
+    Either way the same is done, and what was asked for is returned, so nobody learns which it was.
+    Repeating a sign-up of which no answer came is safe.
+
     :raises WeakPassword: if the password fails Django's validators.
     """
     user = User(
@@ -64,15 +65,9 @@ def register_user(
     try:
         validate_password(password, user)
     except ValidationError as weak:
-        raise WeakPassword(
-            " ".join(weak.messages), pointers={"/password": weak.messages[0]}
-        ) from weak
+        raise WeakPassword(" ".join(weak.messages), pointers={"/password": weak.messages}) from weak
     user.set_password(password)
-    try:
-        with transaction.atomic():
-            user.save(force_insert=True)
-    except IntegrityError as taken:
-        raise EmailTaken("Log in, or use another address.") from taken
+    User.objects.bulk_create([user], ignore_conflicts=True)
     return user
 
 
@@ -87,8 +82,8 @@ def log_in(*, email: str, password: str) -> Login:
     user = User.objects.filter(email=email.lower()).first()
     if user is None:
         make_password(password)
-        raise CredentialsRejected("Check both and try again.")
+        raise CredentialsRejected(_REJECTED)
     if not check_password(password, user.password) or not user.is_active:
-        raise CredentialsRejected("Check both and try again.")
+        raise CredentialsRejected(_REJECTED)
     record, token = AuthToken.objects.create(user, expiry=knox_settings.TOKEN_TTL)
     return Login(token=token, expires_at=record.expiry)

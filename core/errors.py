@@ -5,12 +5,17 @@ A refusal is an answer, not a bug. Its kind decides the HTTP status, its `code` 
 of the contract; `core/problems.py` says both over HTTP.
 """
 
+from collections.abc import Mapping
 from datetime import timedelta
 from typing import ClassVar
 
 
 class Refusal(Exception):
-    """The docstring of each refusal is its title; `detail` is for whoever must act on it."""
+    """
+    The docstring of each refusal is its title; `detail` is for whoever must act on it.
+
+    `pointers` say what is wrong where, with one complaint or several: `{"/check_in": "…"}`.
+    """
 
     code: ClassVar[str]
     status: ClassVar[int]
@@ -19,7 +24,7 @@ class Refusal(Exception):
         self,
         detail: str = "",
         *,
-        pointers: dict[str, str] | None = None,
+        pointers: Mapping[str, str | list[str]] | None = None,
         retry_after: timedelta | None = None,
     ) -> None:
         super().__init__(detail)

@@ -129,7 +129,8 @@ def _of_refusal(refusal: Refusal) -> dict[str, Any]:
         detail=refusal.detail,
         errors=[
             {"pointer": pointer, "detail": detail, "code": refusal.code}
-            for pointer, detail in refusal.pointers.items()
+            for pointer, details in refusal.pointers.items()
+            for detail in ([details] if isinstance(details, str) else details)
         ],
     )
 
