@@ -13,6 +13,7 @@ from typing import Any
 from django.conf import settings
 from django.db import connection
 
+from core.batches import in_batches, remove
 from core.errors import TooMany
 from core.ids import digest
 from core.models import Throttle
@@ -50,5 +51,4 @@ def spend(setting: str, *, who: str, at: datetime) -> None:
 
 def forget_full_buckets(*, before: datetime) -> int:
     """Remove what no longer limits anybody; return how many there were."""
-    forgotten, _ = Throttle.objects.filter(full_at__lt=before).delete()
-    return forgotten
+    return in_batches(Throttle.objects.filter(full_at__lt=before), remove)

@@ -2,13 +2,18 @@
 
 from typing import Any
 
+import structlog
 from django.utils import timezone
 
 from bookings.services.ending import expire_due_holds
+from core import retention
 from events.base import Group
 from events.delivery import drain_group
 from payments.services.reconciling import check_due_payments
+from payments.services.retention import prune_webhooks
 from workers.celery import app
+
+log = structlog.get_logger(__name__)
 
 
 @app.task(name="drain")
@@ -27,3 +32,10 @@ def check_payments(**_: Any) -> None:
 def expire_holds(**_: Any) -> None:
     """End the holds whose time is over."""
     expire_due_holds(timezone.now)
+
+
+@app.task(name="prune")
+def prune(**_: Any) -> None:
+    """Remove what is not kept any longer: docs/personal-data.md."""
+    at = timezone.now()
+    log.info("pruned", **retention.prune(at=at), **prune_webhooks(at=at))

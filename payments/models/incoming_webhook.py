@@ -47,6 +47,12 @@ class IncomingWebhook(models.Model):
                 name="payments_webhook_astray",
                 condition=Q(matching__in=["unmatched", "parked"]),
             ),
+            # What retention has not been at yet, however many rows there are.
+            models.Index(
+                fields=["received_at"],
+                name="payments_webhook_to_prune",
+                condition=Q(body__isnull=False) | ~Q(verdict="signed"),
+            ),
         ]
 
     def __str__(self) -> str:

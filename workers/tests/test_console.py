@@ -7,7 +7,6 @@ import pytest
 from django.contrib.auth.models import Permission
 from django.db import transaction
 from django.test import Client
-from django_celery_beat.models import PeriodicTask
 from knox.models import AuthToken
 
 from bookings.services import holding
@@ -18,7 +17,6 @@ from core.tests.factories import UserFactory
 from events.models import LaneGroup
 from payments.services.checkout import open_payment
 from payments.tests.cast import notify, post_webhook
-from workers.celery import app
 
 pytestmark = pytest.mark.django_db
 NOW = datetime(2026, 11, 22, 9, tzinfo=UTC)
@@ -127,11 +125,3 @@ def test_metrics_tell_what_is_owed(client: Client, payment: Any) -> None:
     assert 'guzo_deliveries{handler="rescue_checkout",state="ready"} 1.0' in page
     assert 'guzo_outbox_age_seconds{group="chapa"}' in page
     assert 'guzo_relay_seen_seconds{group="core"}' in page
-
-
-def test_every_scheduled_task_exists() -> None:
-    scheduled = PeriodicTask.objects.exclude(task__startswith="celery.")
-
-    assert scheduled.count() == 5
-    app.loader.import_default_modules()
-    assert {task.task for task in scheduled} <= set(app.tasks)
