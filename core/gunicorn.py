@@ -17,6 +17,7 @@ keepalive = 5
 limit_request_line = 4094
 limit_request_fields = 60
 control_socket_disable = True
+logconfig_dict = settings.LOGGING
 
 # A caller who falls silent within a body would otherwise keep a thread for ever.
 _PATIENCE_S = 5.0

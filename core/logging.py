@@ -13,6 +13,7 @@ _FORBIDDEN = frozenset(
         "authorization",
         "body",
         "checkout_url",
+        "cookie",
         "email",
         "key",
         "password",
@@ -24,14 +25,26 @@ _FORBIDDEN = frozenset(
         "token",
     ]
 )
-# What slips into free text of libraries: e-mail addresses, Ethiopian phones, keys, links that pay
-# or return.
+# What slips into free text of libraries.
 _LEAKS = re.compile(
-    r"[\w.+-]+@[\w-]+\.[\w.-]+"
-    r"|(?<!\w)(?:\+?251|0)[79]\d{8}(?!\w)"
-    r"|CHASECK(?:_TEST)?-[\w-]+"
-    r"|/checkout/payment/[\w-]+"
-    r"|/return/[\w-]+"
+    "|".join(
+        (
+            # E-mail addresses, in an address line too. Bounded: a long word costs its square else.
+            r"[\w.+'%-]{1,64}(?:@|%40)[\w-]+\.[\w.-]+",
+            # Ethiopian mobile phones, as people write them.
+            r"(?<![\w.])(?:(?:\+|%2B)?251[ -]?|0)[79](?:[ -]?\d){8}(?!\w)",
+            # Keys of Chapa, tokens, hashes of passwords, logins in the addresses of servers.
+            r"CHASECK(?:_TEST)?-[\w-]+",
+            r"(?i:bearer)\s+[\w.~+/=-]+",
+            r"argon2(?:id)?\$\S+",
+            r"(?<=://)[^/\s@:]*:[^\s@]*@",
+            # Links that pay or return.
+            r"(?:/|%2F)checkout(?:/|%2F)payment(?:/|%2F)[\w-]+",
+            r"(?:/|%2F)return(?:/|%2F)[^\s\"'?]+",
+            # What PostgreSQL adds to an error: the row, or the statement, with its values.
+            r"(?s:(?:\n|\\n)(?:DETAIL|LINE \d+|CONTEXT|QUERY): .*?(?=\n\n|\Z))",
+        )
+    )
 )
 
 
@@ -82,6 +95,8 @@ def logging_config(level: str) -> dict[str, Any]:
             "urllib3": {"level": "WARNING"},
             "kombu": {"level": "WARNING"},
             "amqp": {"level": "WARNING"},
+            # It keeps its lines to itself otherwise, and those of broken requests quote them.
+            "gunicorn.error": {"level": level, "propagate": True},
         },
     }
     logging.config.dictConfig(config)

@@ -2,6 +2,7 @@ import io
 import json
 import logging
 import logging.config
+import time
 from collections.abc import Callable, Iterator
 from copy import deepcopy
 from decimal import Decimal
@@ -10,6 +11,7 @@ from typing import Any
 import pytest
 import structlog
 from django.conf import settings
+from django.db import DatabaseError, connection, transaction
 
 Line = Callable[[], dict[str, Any]]
 
@@ -23,6 +25,16 @@ SECRETS = [
     ("CHASECK-abcDEF", "abcDEF"),
     ("http://127.0.0.1:8010/checkout/payment/a1B2-c3_D4", "c3_D4"),
     ("http://127.0.0.1:8000/return/Zk3-9_xQ", "9_xQ"),
+    ("ሰላም@ጉዞ.com", "ሰላም"),
+    ("/login?email=selam%40guzo.et", "selam"),
+    ("0911 22 33 44", "22 33"),
+    ("+251-911-223344", "223344"),
+    ("/users?phone=%2B251911223344", "911223344"),
+    ("http%3A%2F%2Fchapa.co%2Fcheckout%2Fpayment%2Fa1B2-c3_D4", "c3_D4"),
+    ("https%3A%2F%2Fguzo.et%2Freturn%2FZk3-9_xQ", "9_xQ"),
+    ("Authorization: Bearer 0a1b2c3d4e5f", "0a1b2c3d4e5f"),
+    ("argon2$argon2id$v=19$m=102400,t=2,p=8$c2FsdA$aGFzaA", "c2FsdA"),
+    ("postgres://guzo:db-pass/word@db.internal:5432/guzo", "db-pass"),
 ]
 
 
@@ -66,6 +78,41 @@ def test_it_is_masked_in_tracebacks(line: Line) -> None:
 
     assert "selam" not in json.dumps(line())
     assert "no mailbox [redacted]" in line()["exception"]
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "insert into core_user (id, first_name) values (gen_random_uuid(), 'Tesfanesh')",
+        "select id from core_user where nonsense = 'Tesfanesh'",
+    ],
+)
+def test_it_is_masked_where_postgresql_quotes_a_row_or_a_statement(
+    line: Line, statement: str
+) -> None:
+    with (
+        pytest.raises(DatabaseError, match="Tesfanesh") as caught,
+        transaction.atomic(),
+        connection.cursor() as cursor,
+    ):
+        cursor.execute(statement)
+
+    log.error("failed", error=repr(caught.value), exc_info=caught.value)
+
+    assert "Tesfanesh" not in json.dumps(line())
+    assert line()["error"].endswith("[redacted]")
+    assert line()["exception"].count("[redacted]") == 2
+
+
+@pytest.mark.parametrize("letter", "a:@/%0 ")
+def test_no_text_takes_long_to_look_through(line: Line, letter: str) -> None:
+    """Strangers write some of it: gunicorn quotes request lines that are broken."""
+    began = time.process_time()
+
+    log.warning("odd", note=letter * 20_000, link="://a" * 1000, hash="argon2" * 700)
+
+    assert time.process_time() - began < 1
 
 
 def test_it_is_masked_in_objects_that_are_not_text(line: Line) -> None:

@@ -79,6 +79,9 @@ def _server(
         "shared_buffers": "128MB",
         "timezone": "UTC",
         "log_timezone": "UTC",
+        # No statements and no rows in its log: they hold what people entered.
+        "log_min_error_statement": "panic",
+        "log_error_verbosity": "terse",
     }
     return Program(
         name="postgres",

@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 import psycopg2
 import requests
@@ -21,6 +22,8 @@ from workers.devstack.stack import program_of
 from workers.devstack.supervisor import Supervisor
 from workers.devstack.valkey import start_valkey
 from workers.tests.journeys.conftest import eventually
+
+DATABASE_PASSWORD = "sesame-of-the-fleet"
 
 
 @dataclass
@@ -85,11 +88,13 @@ class Fleet:
 def running_fleet(folder: Path, **settings: str) -> Iterator[Fleet]:
     """Run servers and processes in a folder; `settings` are laid over the sample's."""
     sockets, logs = folder / "s", folder / "log"
+    host = quote(str(sockets), safe="")
     plan = plan_demo(
         PROJECT,
         {
             **os.environ,
-            "DATABASE_URL": f"postgres://guzo@{str(sockets).replace('/', '%2F')}/guzo",
+            # The server asks for no password; nothing may print the one that is there.
+            "DATABASE_URL": f"postgres://guzo:{DATABASE_PASSWORD}@{host}/guzo",
             "BROKER_URL": f"redis+socket://{sockets}/valkey.sock?virtual_host=0",
         },
     )
