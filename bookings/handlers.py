@@ -25,7 +25,7 @@ def _ask_mail(event: BookingConfirmed, context: Context) -> None:
     )
     if mail.state in (Mail.State.SENT, Mail.State.SKIPPED):
         return
-    if booking.status != Booking.Status.CONFIRMED:
+    if booking.status != Booking.Status.CONFIRMED or booking.traveller.erased_at is not None:
         Mail.objects.filter(id=mail.id).update(state=Mail.State.SKIPPED)
         return
     mail.booking = booking

@@ -26,6 +26,13 @@ class CredentialsRejected(Refusal):
     status = 401
 
 
+class AccountClosed(Refusal):
+    """This account is closed."""
+
+    code = "account_closed"
+    status = 403
+
+
 # Also what someone needs to read who signed up with an address that had an account before.
 _REJECTED = (
     "Check both and try again. An address that had an account before keeps that account's password."
@@ -87,3 +94,16 @@ def log_in(*, email: str, password: str) -> Login:
         raise CredentialsRejected(_REJECTED)
     record, token = AuthToken.objects.create(user, expiry=knox_settings.TOKEN_TTL)
     return Login(token=token, expires_at=record.expiry)
+
+
+def lock_account(user: User) -> None:
+    """
+    Let nobody else close, erase or lock an account until this transaction ends.
+
+    The first lock of whoever takes several: before those of listings, bookings and payments.
+
+    :raises AccountClosed: if it was closed since its owner came in.
+    """
+    still_there = User.objects.select_for_update(no_key=True).filter(id=user.id, is_active=True)
+    if not still_there.exists():
+        raise AccountClosed

@@ -41,6 +41,10 @@ class User(AbstractBaseUser, PermissionsMixin):
     is_active = models.BooleanField(default=True)
     is_staff = models.BooleanField(default=False)
     joined_at = models.DateTimeField(default=timezone.now)
+    # What is left of a person who was erased: an id that the ledger needs, and who did it and why.
+    erased_at = models.DateTimeField(null=True, blank=True)
+    erased_by = models.CharField(max_length=80, blank=True, default="", db_default="")
+    erased_because = models.TextField(blank=True, default="", db_default="")
 
     objects: ClassVar[UserAccounts] = UserAccounts()
 
@@ -54,9 +58,16 @@ class User(AbstractBaseUser, PermissionsMixin):
                 condition=models.Q(email=Lower("email")), name="core_user_email_is_lower_case"
             ),
         ]
+        indexes: ClassVar = [
+            models.Index(
+                fields=["id"],
+                name="core_user_erased",
+                condition=models.Q(erased_at__isnull=False),
+            ),
+        ]
 
     def __str__(self) -> str:
-        return f"{self.first_name} {self.last_name}"
+        return "erased" if self.erased_at else f"{self.first_name} {self.last_name}"
 
 
 class IdempotencyRecord(models.Model):

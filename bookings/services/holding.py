@@ -13,6 +13,7 @@ from bookings.events import BookingHeld
 from bookings.models import Booking, Listing
 from bookings.pricing import quote
 from core import idempotency
+from core.accounts import lock_account
 from core.errors import Conflict, Invalid, NotFound, TooMany
 from core.models import User
 from events.outbox import record
@@ -76,6 +77,7 @@ def hold_booking(
     :raises ListingUnknown: if there is no such listing, or it is not offered any more.
     :raises StayInvalid: if the dates or the number of guests do not fit.
     :raises DatesUnavailable: if a night of it is held or confirmed for someone.
+    :raises AccountClosed: if the traveller's account was closed meanwhile.
     :raises TooManyHolds: if the traveller holds `OPEN_HOLDS_PER_USER` bookings unpaid already.
     :raises IdempotencyKeyReused: if the key made something else.
     """
@@ -125,8 +127,8 @@ def _made_before(traveller: User, request_key: RequestKey) -> Booking | None:
 
 def _check_open_holds(traveller: User) -> None:
     """Dates that nobody pays for are kept from others: a person may keep only so many."""
-    # Locked, so that of two holds at once the second one counts the first.
-    User.objects.select_for_update(no_key=True).get(id=traveller.id)
+    # So that of two holds at once the second one counts the first, and an erasure sees both.
+    lock_account(traveller)
     held = Booking.objects.filter(traveller=traveller, status=Booking.Status.HELD)
     if held.count() >= settings.OPEN_HOLDS_PER_USER:
         raise TooManyHolds("Pay for one of them, or cancel one.")

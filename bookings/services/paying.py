@@ -99,7 +99,8 @@ def apply_payment(*, booking_id: UUID, payment_id: UUID, at: datetime) -> None:
     Confirm the booking that a succeeded payment is for, or send the money back.
 
     Held: confirmed. Expired: confirmed late, if the dates are still free. Cancelled, or the dates
-    are gone: refunded. Confirmed by another payment: this one is surplus, refunded. Safe to repeat.
+    or the traveller are gone: refunded. Confirmed by another payment: this one is surplus,
+    refunded. Safe to repeat.
     """
     with transaction.atomic():
         booking = Booking.objects.only("listing_id").get(id=booking_id)
@@ -196,6 +197,8 @@ def _why_not_honoured(booking: Booking, listing: Listing, at: datetime) -> str:
             return "surplus"
         case Booking.Status.CANCELLED:
             return "booking_cancelled"
+    if booking.traveller.erased_at is not None:
+        return "traveller_erased"
     if booking.check_in < today(at):
         return "stay_is_over"
     if not listing.is_listed:

@@ -2,8 +2,10 @@
 
 from datetime import datetime, timedelta
 
+from django.db.models import Q, QuerySet
+
 from core.batches import in_batches, remove
-from payments.models import IncomingWebhook
+from payments.models import IncomingWebhook, Payment
 
 # Long enough to look into what a payer or a bank disputes.
 BODY_LIFE = timedelta(days=90)
@@ -13,13 +15,20 @@ def prune_webhooks(*, at: datetime) -> dict[str, int]:
     """
     Empty old bodies and forget old rejected calls; return how many. Safe to run several at once.
 
-    Of a signed call digest, length, verdict and reference stay.
+    Of a signed call digest, length, verdict and reference stay. What came about an erased person's
+    payment is not old, but emptied all the same: its event was recorded, and says what is needed.
     """
-    old = IncomingWebhook.objects.filter(received_at__lt=at - BODY_LIFE)
-    signed = IncomingWebhook.Verdict.SIGNED
+    old = Q(received_at__lt=at - BODY_LIFE)
+    erased = Payment.objects.filter(payer__erased_at__isnull=False)
+    with_body = IncomingWebhook.objects.filter(body__isnull=False)
+    rejected = IncomingWebhook.objects.exclude(verdict=IncomingWebhook.Verdict.SIGNED)
     return {
         "webhook_bodies": in_batches(
-            old.filter(body__isnull=False), lambda batch: batch.update(body=None)
+            with_body.filter(old | Q(tx_ref__in=erased.values("tx_ref"))), _empty
         ),
-        "rejected_webhooks": in_batches(old.exclude(verdict=signed), remove),
+        "rejected_webhooks": in_batches(rejected.filter(old), remove),
     }
+
+
+def _empty(batch: QuerySet[IncomingWebhook]) -> None:
+    batch.update(body=None)
