@@ -33,6 +33,8 @@ class AccountClosed(Refusal):
     status = 403
 
 
+# Each request reads all live logins of its owner, so there is an end to them.
+MOST_LOGINS = 20
 # Also what someone needs to read who signed up with an address that had an account before.
 _REJECTED = (
     "Check both and try again. An address that had an account before keeps that account's password."
@@ -82,6 +84,8 @@ def log_in(*, email: str, password: str) -> Login:
     """
     Return a fresh token; it is stored hashed and cannot be read again.
 
+    A person has at most `MOST_LOGINS`: one more ends the oldest.
+
     An unknown address costs a hash as well: the time taken does not tell who has an account.
 
     :raises CredentialsRejected: for a wrong password, an unknown address or a closed account.
@@ -93,6 +97,8 @@ def log_in(*, email: str, password: str) -> Login:
     if not check_password(password, user.password) or not user.is_active:
         raise CredentialsRejected(_REJECTED)
     record, token = AuthToken.objects.create(user, expiry=knox_settings.TOKEN_TTL)
+    logins = AuthToken.objects.filter(user=user).order_by("-created")
+    AuthToken.objects.filter(digest__in=logins.values("digest")[MOST_LOGINS:]).delete()
     return Login(token=token, expires_at=record.expiry)
 
 
