@@ -1,7 +1,11 @@
 from typing import Any
 
+# Read before ours, so that what they register is there to be taken away.
+import django.contrib.auth.admin  # noqa: F401
+import knox.admin  # noqa: F401
 from django.contrib import admin
 from django.contrib.admin.forms import AdminAuthenticationForm
+from django.contrib.auth.models import Group
 from django.core.paginator import Paginator
 from django.db import connection, models
 from django.forms import ValidationError
@@ -9,6 +13,7 @@ from django.http import HttpRequest, HttpResponse
 from django.template.response import TemplateResponse
 from django.utils import timezone
 from django.utils.functional import cached_property
+from knox.models import AuthToken
 
 from core.addresses import client_address
 from core.errors import TooMany
@@ -53,10 +58,26 @@ class ReadOnlyAdmin(admin.ModelAdmin[Any]):
 
 @admin.register(User)
 class UserAdmin(ReadOnlyAdmin):
-    list_display = ("email", "first_name", "last_name", "is_staff", "joined_at")
-    search_fields = ("email__exact",)
+    """People to look at. A superuser says here who is an operator, and what one may see."""
+
+    list_display = ("email", "first_name", "last_name", "is_staff", "joined_at", "erased_at")
+    list_filter = ("is_staff",)
+    search_fields = ("email__exact", "=id")
     ordering = ("-joined_at",)
-    exclude = ("password",)
+    exclude = ("password", "groups")
+    filter_horizontal = ("user_permissions",)
+
+    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return request.user.is_active and request.user.is_superuser
+
+    def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> list[str]:
+        changeable = {"is_staff", "user_permissions", *self.exclude}
+        fields = (*User._meta.fields, *User._meta.many_to_many)
+        return [field.name for field in fields if field.name not in changeable]
+
+
+# Whoever makes a token for somebody acts as them; permissions are given to people, not groups.
+admin.site.unregister([AuthToken, Group])
 
 
 class OperatorLogin(AdminAuthenticationForm):

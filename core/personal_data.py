@@ -3,6 +3,7 @@
 from datetime import datetime
 from typing import Any
 
+from django.contrib.admin.models import LogEntry
 from django.contrib.sessions.models import Session
 from knox.models import AuthToken
 
@@ -44,6 +45,7 @@ def erase_account(user: User, *, actor: str, reason: str, at: datetime) -> dict[
         "admin sessions": sessions.delete()[0],
         "idempotency keys": IdempotencyRecord.objects.filter(principal=user.id).delete()[0],
     }
+    LogEntry.objects.filter(object_id=str(user.id)).update(object_repr="erased")
     user.groups.clear()
     user.user_permissions.clear()
     user.email = f"{user.id}@erased.invalid"

@@ -1,9 +1,13 @@
 import pytest
 from django.contrib import admin
+from django.contrib.admin.models import LogEntry
+from django.contrib.auth.models import Group, Permission
 from django.core.paginator import Paginator
 from django.db import connection
+from django.db.models import Model
 from django.test import Client
 from django.urls import reverse
+from knox.models import AuthToken
 
 from core.admin import EstimatingPaginator, ReadOnlyAdmin
 from core.models import User
@@ -48,18 +52,66 @@ def test_a_person_is_found_by_the_whole_address_only(operator: Client) -> None:
     assert person.email not in operator.get(address, {"q": person.email[:9]}).content.decode()
 
 
-@pytest.mark.parametrize("action", ["add", "change", "delete"])
-def test_nothing_is_changed_by_hand(operator: Client, action: str) -> None:
+@pytest.mark.parametrize(
+    "model", [model for model in OURS if model is not User], ids=lambda model: model._meta.label
+)
+def test_nothing_is_changed_by_hand(operator: Client, model: type[Model]) -> None:
+    name = f"admin:{model._meta.label_lower.replace('.', '_')}"
+    request = operator.get(reverse(f"{name}_changelist")).wsgi_request
+    rows = admin.site._registry[model]
+
+    assert operator.get(reverse(f"{name}_add")).status_code == 403
+    assert rows.has_view_permission(request)
+    assert not rows.has_change_permission(request)
+    assert not rows.has_delete_permission(request)
+
+
+@pytest.mark.parametrize("action", ["add", "delete"])
+def test_nobody_is_made_or_removed_by_hand(operator: Client, action: str) -> None:
     person = UserFactory.create()
     args = [] if action == "add" else [person.id]
 
+    answer = operator.post(reverse(f"admin:core_user_{action}", args=args), {"post": "yes"})
+
+    assert answer.status_code == 403
+    assert User.objects.filter(id=person.id).exists()
+
+
+def test_a_superuser_makes_an_operator_and_changes_nothing_else(operator: Client) -> None:
+    person = UserFactory.create()
+    permission = Permission.objects.get(codename="view_event")
+
     answer = operator.post(
-        reverse(f"admin:core_user_{action}", args=args), {"first_name": "Other", "post": "yes"}
+        reverse("admin:core_user_change", args=[person.id]),
+        {
+            **{"is_staff": "on", "user_permissions": [permission.id]},
+            **{"first_name": "Other", "email": "other@guzo.et", "is_superuser": "on"},
+        },
+    )
+
+    assert answer.status_code == 302
+    person = User.objects.get(id=person.id)
+    assert person.is_staff
+    assert person.has_perm("events.view_event")
+    assert (person.first_name, person.is_superuser) == ("Selam", False)
+    assert LogEntry.objects.get().object_id == str(person.id)
+
+
+def test_an_operator_gives_nobody_anything(client: Client) -> None:
+    person = UserFactory.create(is_staff=True)
+    person.user_permissions.set(Permission.objects.filter(content_type__app_label="core"))
+    client.force_login(person)
+
+    answer = client.post(
+        reverse("admin:core_user_change", args=[person.id]), {"user_permissions": []}
     )
 
     assert answer.status_code == 403
-    person.refresh_from_db()
-    assert person.first_name == "Selam"
+
+
+def test_nobody_makes_tokens_or_groups_by_hand() -> None:
+    assert not admin.site.is_registered(AuthToken)
+    assert not admin.site.is_registered(Group)
 
 
 def test_a_traveller_does_not_get_in(client: Client) -> None:
