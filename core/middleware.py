@@ -19,17 +19,16 @@ class RequestLog:
     def __call__(self, request: HttpRequest) -> HttpResponse:
         started = time.monotonic()
         request_id = new_id()
-        structlog.contextvars.clear_contextvars()
-        structlog.contextvars.bind_contextvars(request_id=str(request_id))
-        with caused_by(Cause(actor="api", correlation_id=request_id)):
-            response = self.get_response(request)
-        response.headers["X-Request-Id"] = str(request_id)
-        match = request.resolver_match
-        log.info(
-            "request",
-            method=request.method,
-            route=match.route if match else "unknown",
-            status=response.status_code,
-            ms=round((time.monotonic() - started) * 1000, 1),
-        )
+        with structlog.contextvars.bound_contextvars(request_id=str(request_id)):
+            with caused_by(Cause(actor="api", correlation_id=request_id)):
+                response = self.get_response(request)
+            response.headers["X-Request-Id"] = str(request_id)
+            match = request.resolver_match
+            log.info(
+                "request",
+                method=request.method,
+                route=match.route if match else "unknown",
+                status=response.status_code,
+                ms=round((time.monotonic() - started) * 1000, 1),
+            )
         return response
