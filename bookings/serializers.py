@@ -1,11 +1,15 @@
 """Listings and bookings as clients see them."""
 
-from typing import ClassVar
+import re
+from decimal import Decimal
+from typing import Any, ClassVar
 
+from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
 from bookings.models import Booking, Cancellation, Listing
-from bookings.services.holding import Stay
+from bookings.services.holding import Stay, StayInvalid
+from core.pagination import PageQuery
 from core.serializers import MoneyField, RequestBody
 
 
@@ -30,30 +34,40 @@ class ListingOutput(serializers.ModelSerializer[Listing]):
         ]
 
 
-class ListingQuery(RequestBody):
+@extend_schema_field({"type": "string", "pattern": r"^[0-9]{1,8}(\.[0-9]{1,2})?$"})
+class Birr(serializers.CharField):
+    """An amount as text, `3700` or `3700.00`: no sign and no exponent."""
+
+    default_error_messages: ClassVar = {"invalid": "Write it like 3700 or 3700.00."}
+
+    def to_internal_value(self, data: Any) -> Any:
+        if not re.fullmatch(r"[0-9]{1,8}(\.[0-9]{1,2})?", str(data)):
+            self.fail("invalid")
+        return Decimal(data)
+
+
+class ListingQuery(PageQuery):
     """Filters; dates come as a pair."""
 
     city = serializers.CharField(required=False, max_length=60)
     check_in = serializers.DateField(required=False)
     check_out = serializers.DateField(required=False)
     guests = serializers.IntegerField(required=False, min_value=1, max_value=50)
-    max_price = serializers.DecimalField(
-        required=False, max_digits=10, decimal_places=2, min_value=0
-    )
-    cursor = serializers.CharField(required=False, max_length=400)
-    page_size = serializers.IntegerField(required=False, min_value=1, max_value=100)
+    max_price = Birr(required=False)
 
-    def validate(self, attrs: dict[str, object]) -> dict[str, object]:
+    def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
         check_in, check_out = attrs.get("check_in"), attrs.get("check_out")
         if (check_in is None) != (check_out is None):
-            missing = "check_out" if check_out is None else "check_in"
-            raise serializers.ValidationError({missing: "Dates come as a pair."})
-        if check_in is not None and check_out is not None and check_out <= check_in:  # type: ignore[operator]
-            raise serializers.ValidationError({"check_out": "At least one night after check_in."})
+            missing = "/check_out" if check_out is None else "/check_in"
+            raise StayInvalid(pointers={missing: "Dates come as a pair."})
+        if check_in is not None and check_out <= check_in:
+            raise StayInvalid(pointers={"/check_out": "At least one night after check_in."})
         return attrs
 
 
 class StayInput(RequestBody):
+    """Nights of one place; the price is the place's own."""
+
     listing = serializers.UUIDField()
     check_in = serializers.DateField()
     check_out = serializers.DateField()

@@ -1,5 +1,6 @@
 """The doors of the trade."""
 
+from dataclasses import fields
 from uuid import UUID
 
 from django.db.models import QuerySet
@@ -14,25 +15,43 @@ from rest_framework.views import APIView
 from bookings.models import Booking, Listing
 from bookings.serializers import BookingOutput, ListingOutput, ListingQuery, StayInput
 from bookings.services import ending, holding, looking, paying
-from bookings.services.holding import ListingUnknown, RequestKey
-from bookings.services.paying import Started
+from bookings.services.ending import BookingNotCancellable
+from bookings.services.holding import (
+    DatesUnavailable,
+    ListingUnknown,
+    RequestKey,
+    StayInvalid,
+    TooManyHolds,
+)
+from bookings.services.looking import BookingUnknown
+from bookings.services.paying import (
+    BookingNotPayable,
+    GatewayRefused,
+    GatewayUnavailable,
+    Started,
+    TooManyPayments,
+)
 from core import idempotency
+from core.errors import TooMany
+from core.idempotency import IdempotencyKeyMissing, IdempotencyKeyReused
 from core.models import User
+from core.pagination import CursorInvalid, PageQuery
+from core.schema import EMPTY_BODY, refuses
 from core.serializers import RequestBody
 from core.throttling import spend
 from payments.serializers import PaymentOutput
 from payments.services import status
 
-PRIVATE = {"Cache-Control": "no-store"}
-KEY = OpenApiParameter(
-    "Idempotency-Key",
-    str,
-    OpenApiParameter.HEADER,
-    description="A fresh UUID per intention; the same again returns what the first one made.",
-)
-REQUIRED_KEY = OpenApiParameter(
-    "Idempotency-Key", str, OpenApiParameter.HEADER, required=True, description=KEY.description
-)
+
+def _key_parameter(*, required: bool) -> OpenApiParameter:
+    return OpenApiParameter(
+        "Idempotency-Key",
+        # Not an empty quoted string, and a space only inside.
+        {"type": "string", "pattern": r'^(?!""$)[!-~]([ -~]{0,253}[!-~])?$'},
+        OpenApiParameter.HEADER,
+        required=required,
+        description="A fresh UUID per intention; the same again returns what the first one made.",
+    )
 
 
 class Listings(ListAPIView[Listing]):
@@ -42,18 +61,18 @@ class Listings(ListAPIView[Listing]):
     permission_classes = (AllowAny,)
     serializer_class = ListingOutput
 
-    @extend_schema(operation_id="find_listings", parameters=[ListingQuery], auth=[])
+    @extend_schema(
+        operation_id="find_listings",
+        parameters=[ListingQuery],
+        auth=[],
+        extensions=refuses(StayInvalid, CursorInvalid),
+    )
     def get(self, request: Request) -> Response:
         return self.list(request)
 
     def get_queryset(self) -> QuerySet[Listing]:
-        query = ListingQuery(data=self.request.query_params.dict())
-        query.is_valid(raise_exception=True)
-        wanted = {
-            name: value
-            for name, value in query.validated_data.items()
-            if name not in ("cursor", "page_size")
-        }
+        asked = ListingQuery.read(self.request.query_params)
+        wanted = {each.name: asked.get(each.name) for each in fields(looking.Search)}
         return looking.find_listings(looking.Search(**wanted))
 
 
@@ -63,7 +82,12 @@ class OneListing(APIView):
     authentication_classes = ()
     permission_classes = (AllowAny,)
 
-    @extend_schema(operation_id="get_listing", responses=ListingOutput, auth=[])
+    @extend_schema(
+        operation_id="get_listing",
+        responses=ListingOutput,
+        auth=[],
+        extensions=refuses(ListingUnknown),
+    )
     def get(self, request: Request, listing_id: UUID) -> Response:
         listing = looking.find_listings(looking.Search()).filter(id=listing_id).first()
         if listing is None:
@@ -77,17 +101,31 @@ class Bookings(ListAPIView[Booking]):
     serializer_class = BookingOutput
 
     def get_queryset(self) -> QuerySet[Booking]:
+        PageQuery.read(self.request.query_params)
         return looking.bookings_of(_traveller(self.request))
 
-    @extend_schema(operation_id="list_bookings", responses=BookingOutput(many=True))
+    @extend_schema(
+        operation_id="list_bookings",
+        parameters=[PageQuery],
+        responses=BookingOutput(many=True),
+        extensions=refuses(CursorInvalid),
+    )
     def get(self, request: Request) -> Response:
         return self.list(request)
 
     @extend_schema(
         operation_id="hold_booking",
-        parameters=[KEY],
+        parameters=[_key_parameter(required=False)],
         request=StayInput,
         responses={201: BookingOutput},
+        extensions=refuses(
+            ListingUnknown,
+            StayInvalid,
+            DatesUnavailable,
+            TooMany,
+            TooManyHolds,
+            IdempotencyKeyReused,
+        ),
         examples=[
             OpenApiExample(
                 "Two nights",
@@ -111,28 +149,35 @@ class Bookings(ListAPIView[Booking]):
             request_key=_key_of(request, required=False),
             at=timezone.now(),
         )
-        return Response(BookingOutput(booking).data, status=201, headers=PRIVATE)
+        return Response(BookingOutput(booking).data, status=201)
 
 
 class OneBooking(APIView):
     """One stay."""
 
-    @extend_schema(operation_id="get_booking", responses=BookingOutput)
+    @extend_schema(
+        operation_id="get_booking", responses=BookingOutput, extensions=refuses(BookingUnknown)
+    )
     def get(self, request: Request, booking_id: UUID) -> Response:
         booking = looking.get_booking(booking_id=booking_id, traveller=_traveller(request))
-        return Response(BookingOutput(booking).data, headers=PRIVATE)
+        return Response(BookingOutput(booking).data)
 
 
 class BookingCancellation(APIView):
     """Give a stay up."""
 
-    @extend_schema(operation_id="cancel_booking", request=RequestBody, responses=BookingOutput)
+    @extend_schema(
+        operation_id="cancel_booking",
+        request=EMPTY_BODY,
+        responses=BookingOutput,
+        extensions=refuses(BookingUnknown, BookingNotCancellable),
+    )
     def post(self, request: Request, booking_id: UUID) -> Response:
         RequestBody(data=request.data).is_valid(raise_exception=True)
         booking = ending.cancel_booking(
             booking_id=booking_id, traveller=_traveller(request), at=timezone.now()
         )
-        return Response(BookingOutput(booking).data, headers=PRIVATE)
+        return Response(BookingOutput(booking).data)
 
 
 class BookingPayments(ListAPIView[status.Payment]):
@@ -141,25 +186,38 @@ class BookingPayments(ListAPIView[status.Payment]):
     serializer_class = PaymentOutput
 
     def get_queryset(self) -> QuerySet[status.Payment]:
+        PageQuery.read(self.request.query_params)
         booking = looking.get_booking(
             booking_id=self.kwargs["booking_id"], traveller=_traveller(self.request)
         )
         return status.payments_for(booking.id)
 
-    @extend_schema(operation_id="list_payments", responses=PaymentOutput(many=True))
+    @extend_schema(
+        operation_id="list_payments",
+        parameters=[PageQuery],
+        responses=PaymentOutput(many=True),
+        extensions=refuses(BookingUnknown, CursorInvalid),
+    )
     def get(self, request: Request, booking_id: UUID) -> Response:
-        answer = self.list(request)
-        answer.headers["Cache-Control"] = PRIVATE["Cache-Control"]
-        return answer
+        return self.list(request)
 
     @extend_schema(
         operation_id="start_payment",
-        parameters=[REQUIRED_KEY],
-        request=RequestBody,
+        parameters=[_key_parameter(required=True)],
+        request=EMPTY_BODY,
         responses={201: PaymentOutput, 200: PaymentOutput, 202: PaymentOutput},
         description=(
             "201: open, send the traveller to `checkout_url`. 200: it was open already. "
             "202: Chapa has not answered yet; look again after Retry-After seconds."
+        ),
+        extensions=refuses(
+            BookingUnknown,
+            BookingNotPayable,
+            TooManyPayments,
+            GatewayRefused,
+            GatewayUnavailable,
+            IdempotencyKeyMissing,
+            IdempotencyKeyReused,
         ),
     )
     def post(self, request: Request, booking_id: UUID) -> Response:
@@ -169,7 +227,7 @@ class BookingPayments(ListAPIView[status.Payment]):
             booking_id=booking_id, traveller=_traveller(request), request_key=key, at=timezone.now()
         )
         code = {Started.OPENED: 201, Started.OPEN_ALREADY: 200, Started.OUTCOME_UNKNOWN: 202}
-        headers = PRIVATE | ({"Retry-After": "3"} if start.how is Started.OUTCOME_UNKNOWN else {})
+        headers = {"Retry-After": "3"} if start.how is Started.OUTCOME_UNKNOWN else {}
         return Response(PaymentOutput(start.payment).data, status=code[start.how], headers=headers)
 
 

@@ -19,6 +19,10 @@ class Refusal(Exception):
 
     code: ClassVar[str]
     status: ClassVar[int]
+    title: ClassVar[str]
+
+    def __init_subclass__(cls) -> None:
+        cls.title = " ".join((cls.__doc__ or cls.code).split()).rstrip(".")
 
     def __init__(
         self,
@@ -31,10 +35,6 @@ class Refusal(Exception):
         self.detail = detail
         self.pointers = pointers or {}
         self.retry_after = retry_after
-
-    @property
-    def title(self) -> str:
-        return " ".join((type(self).__doc__ or self.code).split()).rstrip(".")
 
 
 class Invalid(Refusal):

@@ -12,7 +12,9 @@ from rest_framework.views import APIView
 
 from core import accounts
 from core.addresses import client_address
+from core.errors import TooMany
 from core.models import User
+from core.schema import refuses
 from core.serializers import RequestBody
 from core.throttling import spend
 
@@ -24,12 +26,14 @@ class Users(APIView):
     permission_classes = (AllowAny,)
 
     class Input(RequestBody):
+        """Who travels."""
+
         email = serializers.EmailField(max_length=254)
         password = serializers.CharField(max_length=128, trim_whitespace=False)
         first_name = serializers.CharField(max_length=60)
         last_name = serializers.CharField(max_length=60)
         phone_number = serializers.RegexField(
-            r"^((\+?251|0)[79]\d{8})?$", required=False, allow_blank=True, default=""
+            r"^(\+?251|0)[79][0-9]{8}$", required=False, allow_blank=True
         )
         language = serializers.ChoiceField(
             User.Language.choices, required=False, default=User.Language.ENGLISH
@@ -53,6 +57,7 @@ class Users(APIView):
         request=Input,
         responses={201: Output},
         auth=[],
+        extensions=refuses(accounts.EmailTaken, accounts.WeakPassword, TooMany),
         examples=[
             OpenApiExample(
                 "A traveller",
@@ -82,6 +87,8 @@ class Tokens(APIView):
     permission_classes = (AllowAny,)
 
     class Input(RequestBody):
+        """What a traveller logs in with."""
+
         email = serializers.EmailField(max_length=254)
         password = serializers.CharField(max_length=128, trim_whitespace=False)
 
@@ -94,6 +101,7 @@ class Tokens(APIView):
         request=Input,
         responses={201: Output},
         auth=[],
+        extensions=refuses(accounts.CredentialsRejected, TooMany),
         examples=[
             OpenApiExample(
                 "Log in",
@@ -108,7 +116,7 @@ class Tokens(APIView):
         spend("LOGINS_PER_ADDRESS", who=client_address(request), at=timezone.now())
         spend("LOGINS_PER_ACCOUNT", who=body.validated_data["email"].lower(), at=timezone.now())
         login = accounts.log_in(**body.validated_data)
-        return Response(self.Output(login).data, status=201, headers={"Cache-Control": "no-store"})
+        return Response(self.Output(login).data, status=201)
 
 
 class CurrentToken(APIView):

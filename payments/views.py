@@ -18,13 +18,17 @@ from rest_framework.views import APIView
 
 from core.addresses import client_address
 from core.bodies import read_body
-from core.errors import Refusal
+from core.errors import Refusal, TooMany
 from core.models import User
 from core.problems import as_response, of_refusal, problem
+from core.schema import EMPTY_BODY, refuses
 from core.serializers import RequestBody
 from core.throttling import spend
 from payments.serializers import PaymentOutput
 from payments.services import asking, hints
+from payments.services.asking import AskedTooOften, GatewaySilent
+from payments.services.leasing import PaymentBusy
+from payments.services.settling import PaymentUnknown
 
 BODY_LIMIT = 64 * 1024
 
@@ -32,23 +36,30 @@ BODY_LIMIT = 64 * 1024
 class Payments(APIView):
     """One payment."""
 
-    @extend_schema(operation_id="get_payment", responses=PaymentOutput)
+    @extend_schema(
+        operation_id="get_payment", responses=PaymentOutput, extensions=refuses(PaymentUnknown)
+    )
     def get(self, request: Request, payment_id: UUID) -> Response:
         payment = asking.get_payment(payment_id=payment_id, owner=_owner(request))
-        return Response(PaymentOutput(payment).data, headers={"Cache-Control": "no-store"})
+        return Response(PaymentOutput(payment).data)
 
 
 class Verifications(APIView):
     """Ask Chapa about one payment, now."""
 
-    @extend_schema(operation_id="verify_payment", request=None, responses=PaymentOutput)
+    @extend_schema(
+        operation_id="verify_payment",
+        request=EMPTY_BODY,
+        responses=PaymentOutput,
+        extensions=refuses(PaymentUnknown, AskedTooOften, PaymentBusy, TooMany, GatewaySilent),
+    )
     def post(self, request: Request, payment_id: UUID) -> Response:
         RequestBody(data=request.data).is_valid(raise_exception=True)
         spend("VERIFICATIONS_PER_USER", who=str(_owner(request).id), at=timezone.now())
         payment = asking.verify_payment(
             payment_id=payment_id, owner=_owner(request), at=timezone.now()
         )
-        return Response(PaymentOutput(payment).data, headers={"Cache-Control": "no-store"})
+        return Response(PaymentOutput(payment).data)
 
 
 def _owner(request: Request) -> User:

@@ -52,6 +52,13 @@ def _operations(document: Document) -> Iterator[tuple[str, str, Document]]:
             yield method, path, operation
 
 
+def _resolved(document: Document, schema: Document) -> Document:
+    if "$ref" not in schema:
+        return schema
+    found: Document = document["components"]["schemas"][schema["$ref"].rsplit("/", 1)[-1]]
+    return found
+
+
 def test_it_is_valid_openapi_3_1(document: Document) -> None:
     assert document["openapi"].startswith("3.1")
     OpenAPIV31SpecValidator(document).validate()
@@ -83,17 +90,43 @@ def test_the_doors_that_are_no_api_calls_are_there(path: str) -> None:
     assert resolve(path)
 
 
-def test_every_call_says_that_it_may_be_refused_with_a_problem(document: Document) -> None:
+def test_every_refusal_of_a_call_is_a_problem_with_its_status_and_codes(
+    document: Document,
+) -> None:
     for method, path, operation in _operations(document):
-        for kind in ("4XX", "5XX"):
-            content = operation["responses"][kind]["content"]
-            assert list(content) == ["application/problem+json"], (method, path)
+        refused = {code: each for code, each in operation["responses"].items() if code >= "400"}
+        assert {"406", "500"} <= set(refused), (method, path)
+        for code, answer in refused.items():
+            assert list(answer["content"]) == ["application/problem+json"], (method, path)
+            general, exact = answer["content"]["application/problem+json"]["schema"]["allOf"]
+            assert general == {"$ref": "#/components/schemas/Problem"}
+            assert exact["properties"]["status"] == {"const": int(code)}
+            assert exact["properties"]["code"]["enum"]
     assert document["components"]["schemas"]["Problem"]["required"] == [
         "type",
         "title",
         "status",
         "code",
     ]
+
+
+def test_a_call_says_what_can_go_wrong_with_it(document: Document) -> None:
+    held = document["paths"]["/api/v1/bookings"]["post"]["responses"]
+
+    assert {"201", "400", "401", "404", "409", "413", "415", "422", "429"} <= set(held)
+    assert held["409"]["description"] == "`dates_unavailable`: Some of these nights are taken."
+    bad = held["400"]["content"]["application/problem+json"]["schema"]["allOf"][1]
+    assert bad["properties"]["code"]["enum"] == ["invalid", "stay_invalid"]
+
+
+def test_bodies_are_closed(document: Document) -> None:
+    for method, path, operation in _operations(document):
+        for content in operation.get("requestBody", {}).get("content", {}).values():
+            shape = _resolved(document, content["schema"])
+            assert shape.get("additionalProperties") is False or shape["maxProperties"] == 0, (
+                method,
+                path,
+            )
 
 
 def test_every_call_but_the_public_ones_asks_for_a_bearer_token(document: Document) -> None:
@@ -112,8 +145,7 @@ def test_every_call_but_the_public_ones_asks_for_a_bearer_token(document: Docume
 def test_every_body_with_members_has_an_example(document: Document) -> None:
     for method, path, operation in _operations(document):
         for content in operation.get("requestBody", {}).get("content", {}).values():
-            name = content["schema"]["$ref"].rsplit("/", 1)[-1]
-            if document["components"]["schemas"][name].get("properties"):
+            if _resolved(document, content["schema"]).get("properties"):
                 assert content["examples"], (method, path)
 
 

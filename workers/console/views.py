@@ -3,21 +3,24 @@
 from typing import Any, ClassVar
 from uuid import UUID
 
-from drf_spectacular.utils import OpenApiParameter, extend_schema
+from drf_spectacular.utils import extend_schema
 from rest_framework import serializers
 from rest_framework.generics import ListAPIView
-from rest_framework.pagination import CursorPagination
 from rest_framework.permissions import BasePermission
 from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
-from core.serializers import RequestBody
+from core.pagination import CursorInvalid, NewestFirst, PageQuery
+from core.schema import refuses
 from events.models import Event
 from payments.models import IncomingWebhook, Payment
 from payments.serializers import PaymentOutput
 from payments.services.settling import PaymentUnknown
 from workers.console.timeline import timeline_of
+from workers.routes import ROUTES
+
+_TYPES = sorted(kind.type for kind in ROUTES)
 
 
 class MayLook(BasePermission):
@@ -28,19 +31,18 @@ class MayLook(BasePermission):
         return bool(user.is_authenticated and user.is_staff and user.has_perm("events.view_event"))
 
 
-class NewestEventsFirst(CursorPagination):
-    page_size = 50
-    max_page_size = 200
-    page_size_query_param = "page_size"
-    ordering = "-id"
+class NewestEventsFirst(NewestFirst):
+    ordering = ("-id",)
 
 
-class EventQuery(RequestBody):
-    type = serializers.CharField(required=False, max_length=80)
+class EventQuery(PageQuery):
+    type = serializers.ChoiceField(
+        required=False,
+        choices=_TYPES,
+        error_messages={"invalid_choice": f"No such type. There are {', '.join(_TYPES)}."},
+    )
     subject = serializers.CharField(required=False, max_length=80)
     since = serializers.DateTimeField(required=False)
-    cursor = serializers.CharField(required=False, max_length=400)
-    page_size = serializers.IntegerField(required=False, min_value=1, max_value=200)
 
 
 class Events(ListAPIView[Event]):
@@ -76,9 +78,7 @@ class Events(ListAPIView[Event]):
     serializer_class = Output
 
     def get_queryset(self) -> Any:
-        query = EventQuery(data=self.request.query_params.dict())
-        query.is_valid(raise_exception=True)
-        wanted = query.validated_data
+        wanted = EventQuery.read(self.request.query_params)
         found = Event.objects.prefetch_related("delivery_set")
         if "type" in wanted:
             found = found.filter(type=wanted["type"])
@@ -90,25 +90,20 @@ class Events(ListAPIView[Event]):
 
     @extend_schema(
         operation_id="list_events",
-        parameters=[
-            OpenApiParameter("type", str),
-            OpenApiParameter("subject", str),
-            OpenApiParameter("since", str),
-        ],
+        parameters=[EventQuery],
+        extensions=refuses(403, CursorInvalid),
     )
     def get(self, request: Request) -> Response:
         return self.list(request)
 
 
-class NewestWebhooksFirst(NewestEventsFirst):
-    ordering = "-received_at"
+class NewestWebhooksFirst(NewestFirst):
+    ordering = ("-received_at", "-id")
 
 
-class WebhookQuery(RequestBody):
+class WebhookQuery(PageQuery):
     verdict = serializers.ChoiceField(IncomingWebhook.Verdict.choices, required=False)
     matching = serializers.ChoiceField(IncomingWebhook.Matching.choices, required=False)
-    cursor = serializers.CharField(required=False, max_length=400)
-    page_size = serializers.IntegerField(required=False, min_value=1, max_value=200)
 
 
 class Webhooks(ListAPIView[IncomingWebhook]):
@@ -135,18 +130,14 @@ class Webhooks(ListAPIView[IncomingWebhook]):
     serializer_class = Output
 
     def get_queryset(self) -> Any:
-        query = WebhookQuery(data=self.request.query_params.dict())
-        query.is_valid(raise_exception=True)
-        wanted = query.validated_data
+        wanted = WebhookQuery.read(self.request.query_params)
         chosen = {name: wanted[name] for name in ("verdict", "matching") if name in wanted}
         return IncomingWebhook.objects.filter(**chosen).defer("body")
 
     @extend_schema(
         operation_id="list_webhooks",
-        parameters=[
-            OpenApiParameter("verdict", str, enum=IncomingWebhook.Verdict.values),
-            OpenApiParameter("matching", str, enum=IncomingWebhook.Matching.values),
-        ],
+        parameters=[WebhookQuery],
+        extensions=refuses(403, CursorInvalid),
     )
     def get(self, request: Request) -> Response:
         return self.list(request)
@@ -167,7 +158,11 @@ class Timeline(APIView):
         payment = PaymentOutput()
         entries = EntryOutput(many=True)
 
-    @extend_schema(operation_id="get_payment_timeline", responses=Output)
+    @extend_schema(
+        operation_id="get_payment_timeline",
+        responses=Output,
+        extensions=refuses(403, PaymentUnknown),
+    )
     def get(self, request: Request, payment_id: UUID) -> Response:
         payment = Payment.objects.filter(id=payment_id).first()
         if payment is None:
@@ -175,4 +170,4 @@ class Timeline(APIView):
         # A link that pays belongs to its owner, not to whoever looks.
         payment.checkout_url = ""
         body = self.Output({"payment": payment, "entries": timeline_of(payment)})
-        return Response(body.data, headers={"Cache-Control": "no-store"})
+        return Response(body.data)

@@ -117,6 +117,37 @@ def test_webhooks_are_listed_without_their_bodies_and_filtered(
         assert client.get(f"/api/v1/ops/webhooks{wrong}", **login).status_code == 400
 
 
+def test_a_type_that_does_not_exist_is_refused_with_those_that_do(
+    client: Client, operator: User
+) -> None:
+    answer = client.get("/api/v1/ops/events?type=nope", **_headers(operator))
+
+    assert answer.status_code == 400
+    (error,) = answer.json()["errors"]
+    assert error["pointer"] == "/type"
+    assert "booking.held, " in error["detail"]
+    assert "webhook.received" in error["detail"]
+
+
+@pytest.mark.parametrize(
+    "query",
+    [
+        "cursor=cD1nYXJiYWdl",  # p=garbage
+        "cursor=cD0yMDI3LTAxLTAx",  # p=2027-01-01
+        "page_size=0",
+        "since=yesterday",
+        "since=0000-01-01T00:00:00Z",
+        "since=0001-01-01T00:00:00%2B14:00",
+        "subject=%00",
+        "type=booking.held&type=booking.held",
+    ],
+)
+def test_an_absurd_question_about_events_is_refused(
+    client: Client, operator: User, query: str
+) -> None:
+    assert client.get(f"/api/v1/ops/events?{query}", **_headers(operator)).status_code == 400
+
+
 def test_metrics_tell_what_is_owed(client: Client, payment: Any) -> None:
     LaneGroup.objects.filter(name="core").update(relay_seen_at=NOW)
 
