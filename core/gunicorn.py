@@ -1,11 +1,16 @@
 """gunicorn's configuration; the names are gunicorn's."""
 
+import json
 import os
+from socket import socket
 from typing import Any
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "core.settings")
 
 from django.conf import settings
+from gunicorn import util
+
+from core.problems import CONTENT_TYPE, problem
 
 bind = f"{settings.BIND}:{settings.PORT}"
 worker_class = "gthread"
@@ -25,3 +30,17 @@ _PATIENCE_S = 5.0
 
 def pre_request(worker: Any, request: Any) -> None:
     request.unreader.sock.settimeout(_PATIENCE_S)
+
+
+def _write_problem(client: socket, status: int, reason: str, _: str) -> None:
+    """Refuse what never reaches Django; gunicorn's own words may repeat the request."""
+    body = json.dumps(problem(status=status)).encode()
+    head = (
+        f"HTTP/1.1 {status} {reason}\r\nConnection: close\r\nCache-Control: no-store\r\n"
+        f"Content-Type: {CONTENT_TYPE}\r\nContent-Length: {len(body)}\r\n\r\n"
+    )
+    util.write_nonblock(client, head.encode() + body)
+
+
+# gunicorn has no setting for the page it writes itself, which is HTML.
+util.write_error = _write_problem

@@ -2,10 +2,11 @@ import time
 from collections.abc import Callable
 
 import structlog
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpRequest, HttpResponse, HttpResponseNotAllowed
 
 from core.causality import Cause, caused_by
 from core.ids import new_id
+from core.problems import as_response, problem
 
 log = structlog.get_logger(__name__)
 
@@ -31,4 +32,31 @@ class RequestLog:
                 status=response.status_code,
                 ms=round((time.monotonic() - started) * 1000, 1),
             )
+        return response
+
+
+class PlainRefusals:
+    """Says as a problem what Django refuses without a word."""
+
+    def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponse:
+        response = self.get_response(request)
+        if isinstance(response, HttpResponseNotAllowed):
+            refused = as_response(problem(status=405))
+            refused.headers["Allow"] = response.headers["Allow"]
+            return refused
+        return response
+
+
+class NotKept:
+    """No cache keeps what this process said, unless the page says otherwise."""
+
+    def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponse:
+        response = self.get_response(request)
+        response.headers.setdefault("Cache-Control", "no-store")
         return response

@@ -3,9 +3,10 @@ from collections.abc import Mapping
 from typing import IO, Any
 
 from django.conf import settings
-from django.core.exceptions import RequestDataTooBig
 from rest_framework.exceptions import ParseError
 from rest_framework.parsers import BaseParser
+
+from core.bodies import read_body
 
 
 class JSONBody(BaseParser):
@@ -24,13 +25,11 @@ class JSONBody(BaseParser):
         media_type: str | None = None,
         parser_context: Mapping[str, Any] | None = None,
     ) -> Any:
-        # No more than this can be read from the stream.
-        length = int(parser_context["request"].headers["Content-Length"]) if parser_context else 0
-        if length > settings.DATA_UPLOAD_MAX_MEMORY_SIZE:
-            raise RequestDataTooBig
+        assert parser_context is not None
+        body = read_body(parser_context["request"], at_most=settings.DATA_UPLOAD_MAX_MEMORY_SIZE)
         try:
             return json.loads(
-                stream.read().decode("utf-8"),
+                body.decode("utf-8"),
                 object_pairs_hook=_members,
                 parse_constant=_refuse,
                 parse_float=_finite,

@@ -24,9 +24,13 @@ TITLES = {
     405: "This method is not allowed here",
     406: "Only JSON can be answered",
     413: "The request is too large",
+    414: "The address is too long",
     415: "Only JSON is understood",
+    417: "This expectation cannot be met",
     429: "Too many requests",
+    431: "The headers are too long",
     500: "Something went wrong here",
+    501: "This is not spoken here",
 }
 CODES = {
     400: "invalid",
@@ -36,9 +40,13 @@ CODES = {
     405: "method_not_allowed",
     406: "not_acceptable",
     413: "too_large",
+    414: "address_too_long",
     415: "unsupported_media_type",
+    417: "expectation_failed",
     429: "throttled",
+    431: "headers_too_long",
     500: "internal_error",
+    501: "not_implemented",
 }
 
 
@@ -86,6 +94,8 @@ def answer(exc: Exception, context: dict[str, Any]) -> Response:
         case _:
             log.exception("request.failed", view=type(context.get("view")).__name__)
             body = problem(status=500, detail="It has been logged. Trying again may help.")
+    if body["status"] == 401:
+        headers["WWW-Authenticate"] = "Bearer"
     return Response(body, status=body["status"], headers=headers, content_type=CONTENT_TYPE)
 
 
@@ -117,6 +127,10 @@ def forbidden(request: HttpRequest, exception: Exception) -> HttpResponse:
     return as_response(problem(status=403))
 
 
+def csrf_failed(request: HttpRequest, reason: str) -> HttpResponse:
+    return as_response(problem(status=403, detail="Open the page again, then send the form."))
+
+
 def server_error(request: HttpRequest) -> HttpResponse:
     return as_response(problem(status=500, detail="It has been logged. Trying again may help."))
 
@@ -141,7 +155,6 @@ def _of_framework(exc: exceptions.APIException) -> tuple[dict[str, Any], dict[st
     if isinstance(exc, exceptions.ParseError):
         detail = "The body is not valid JSON."
     if isinstance(exc, exceptions.NotAuthenticated | exceptions.AuthenticationFailed):
-        headers["WWW-Authenticate"] = "Bearer"
         detail = "Send a token of POST /api/v1/tokens as `Authorization: Bearer <token>`."
         return problem(status=401, detail=detail), headers
     if isinstance(exc, exceptions.Throttled) and (wait := getattr(exc, "wait", None)) is not None:

@@ -20,7 +20,7 @@ from core.addresses import client_address
 from core.bodies import read_body
 from core.errors import Refusal, TooMany
 from core.models import User
-from core.problems import as_response, of_refusal, problem
+from core.problems import of_refusal
 from core.schema import EMPTY_BODY, refuses
 from core.serializers import RequestBody
 from core.throttling import spend
@@ -72,13 +72,6 @@ class Door(View):
     """A plain view for Chapa: DRF would read the body before the signature could."""
 
     http_method_names = ("get", "head", "post")
-
-    def http_method_not_allowed(
-        self, request: HttpRequest, *args: object, **kwargs: object
-    ) -> HttpResponse:
-        refusal = as_response(problem(status=405))
-        refusal.headers["Allow"] = ", ".join(self.http_method_names).upper()
-        return refusal
 
 
 class ChapaWebhook(Door):
