@@ -27,11 +27,11 @@ from bookings.services.looking import BookingUnknown
 from bookings.services.paying import (
     BookingNotPayable,
     GatewayRefused,
-    GatewayUnavailable,
     Started,
     TooManyPayments,
 )
 from core import idempotency
+from core.accounts import AccountClosed
 from core.errors import TooMany
 from core.idempotency import IdempotencyKeyMissing, IdempotencyKeyReused
 from core.models import User
@@ -41,6 +41,7 @@ from core.serializers import RequestBody
 from core.throttling import spend
 from payments.serializers import PaymentOutput
 from payments.services import status
+from payments.services.breaker import GatewayUnavailable
 
 
 def _key_parameter(*, required: bool) -> OpenApiParameter:
@@ -124,6 +125,7 @@ class Bookings(ListAPIView[Booking]):
             DatesUnavailable,
             TooMany,
             TooManyHolds,
+            AccountClosed,
             IdempotencyKeyReused,
         ),
         examples=[

@@ -57,7 +57,7 @@ class Users(APIView):
         request=Input,
         responses={201: Output},
         auth=[],
-        extensions=refuses(accounts.EmailTaken, accounts.WeakPassword, TooMany),
+        extensions=refuses(accounts.WeakPassword, TooMany),
         examples=[
             OpenApiExample(
                 "A traveller",

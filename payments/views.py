@@ -26,7 +26,8 @@ from core.serializers import RequestBody
 from core.throttling import spend
 from payments.serializers import PaymentOutput
 from payments.services import asking, hints
-from payments.services.asking import AskedTooOften, GatewaySilent
+from payments.services.asking import AskedTooOften
+from payments.services.breaker import GatewayUnavailable
 from payments.services.leasing import PaymentBusy
 from payments.services.settling import PaymentUnknown
 
@@ -51,7 +52,7 @@ class Verifications(APIView):
         operation_id="verify_payment",
         request=EMPTY_BODY,
         responses=PaymentOutput,
-        extensions=refuses(PaymentUnknown, AskedTooOften, PaymentBusy, TooMany, GatewaySilent),
+        extensions=refuses(PaymentUnknown, AskedTooOften, PaymentBusy, TooMany, GatewayUnavailable),
     )
     def post(self, request: Request, payment_id: UUID) -> Response:
         RequestBody(data=request.data).is_valid(raise_exception=True)

@@ -5,11 +5,13 @@ import os
 import signal
 import socket
 import subprocess
+import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from http.client import HTTPResponse
+from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
@@ -72,7 +74,8 @@ def running_web() -> Iterator[Web]:
         cwd=PROJECT,
         env=os.environ
         | {"PORT": str(port), "DATABASE_URL": database, "WEB_PROCESSES": "1"}
-        | {"PUBLIC_URL": settings.PUBLIC_URL},
+        | {"PUBLIC_URL": settings.PUBLIC_URL}
+        | {"PATH": f"{Path(sys.prefix, 'bin')}:{os.environ['PATH']}"},
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
         start_new_session=True,
