@@ -7,6 +7,7 @@ import hypothesis
 import pytest
 from csp.constants import SELF
 from django.conf import settings as project_settings
+from django.contrib.auth.hashers import Argon2PasswordHasher
 from django.utils import timezone
 from pytest_django.fixtures import Settings
 from pytest_django.live_server_helper import LiveServer
@@ -17,6 +18,8 @@ from payments.chapa.sandbox.config import SandboxConfig
 from payments.chapa.sandbox.server import RunningSandbox, running_sandbox
 
 use_quick_teardown()
+# The work of a hash is meant for attackers; at its full cost it was a tenth of the suite's time.
+Argon2PasswordHasher.time_cost, Argon2PasswordHasher.memory_cost = 1, 1024
 # The live server starts a thread per connection: kept database connections would pile up.
 project_settings.DATABASES["default"]["CONN_MAX_AGE"] = 0
 # Else a fixture could not be shared by the examples of one test.
