@@ -154,7 +154,7 @@ def _knock_wrongly(tour: Tour, trip: Trip, token: str, return_key: str) -> None:
     tour.call("POST", "/api/v1/users", 413, stranger, data=trip.email * 8000, headers=_JSON)
     stranger.close()
     tour.call("GET", f"/api/v1/nothing/{token}?email={trip.email}&phone={PHONE}", 404)
-    tour.call("GET", f"/api/v1/bookings?cursor={token}", 404)
+    tour.call("GET", f"/api/v1/bookings?cursor={token}", 400)
     tour.call("GET", f"/api/v1/payments/{new_id()}?password={PASSWORD}", 404)
     tour.call("GET", f"/return/{return_key}{return_key}", 404)
     tour.call("POST", f"/return/{return_key}", 403, stranger)
