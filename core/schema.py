@@ -47,6 +47,8 @@ _HEADERS: dict[int, dict[str, Any]] = {
     503: {"Retry-After": {"description": "Seconds.", "schema": {"type": "integer", "minimum": 1}}},
 }
 _REFUSALS = "x-refusals"
+# What Python's strip() leaves; ECMA's own class knows neither the separators nor NEL.
+_SOMETHING_LEFT = r"[^\s\x1c-\x1f\x85]"
 
 
 def refuses(*kinds: type[Refusal] | int) -> dict[str, Any]:
@@ -80,7 +82,7 @@ class RequestShape(OpenApiSerializerExtension):  # type: ignore[no-untyped-call]
             if isinstance(field, CharField) and field.trim_whitespace and not field.allow_blank:
                 text = shape["properties"][name]
                 if not {"format", "pattern"} & set(text):
-                    text["pattern"] = r"\S"
+                    text["pattern"] = _SOMETHING_LEFT
         return {**shape, "additionalProperties": False}
 
 
