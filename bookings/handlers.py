@@ -21,7 +21,11 @@ def confirm_paid_booking(event: PaymentSucceeded, context: Context) -> None:
 def _ask_mail(event: BookingConfirmed, context: Context) -> None:
     booking = Booking.objects.select_related("listing__host", "traveller").get(id=event.booking_id)
     mail = queue_mail(
-        event_id=context.event_id, kind=Mail.Kind.CONFIRMATION, booking=booking, at=context.at
+        event_id=context.event_id,
+        generation=context.generation,
+        kind=Mail.Kind.CONFIRMATION,
+        booking=booking,
+        at=context.at,
     )
     if mail.state in (Mail.State.SENT, Mail.State.SKIPPED):
         return

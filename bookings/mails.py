@@ -16,14 +16,18 @@ from events.base import PermanentFailure, Uncertain
 _NOT_TAKEN = (smtplib.SMTPSenderRefused, smtplib.SMTPDataError)
 
 
-def queue_mail(*, event_id: int, kind: Mail.Kind, booking: Booking, at: datetime) -> Mail:
-    """Return the one mail of this event and kind."""
+def queue_mail(
+    *, event_id: int, generation: int, kind: Mail.Kind, booking: Booking, at: datetime
+) -> Mail:
+    """Return the one mail of this event, kind and generation."""
+    again = f".{generation}" if generation else ""
     mail, _ = Mail.objects.get_or_create(
         event_id=event_id,
         kind=kind,
+        generation=generation,
         defaults={
             "booking": booking,
-            "message_id": f"<{kind}.{event_id}.{booking.id.hex[:12]}@{_domain()}>",
+            "message_id": f"<{kind}.{event_id}{again}.{booking.id.hex[:12]}@{_domain()}>",
             "created_at": at,
         },
     )

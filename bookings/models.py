@@ -138,7 +138,11 @@ class Booking(models.Model):
 
 
 class Mail(models.Model):
-    """One letter about one event: its Message-ID is the same however often it is sent."""
+    """
+    One letter about one event: its Message-ID is the same however often it is sent.
+
+    A rerun of the event that an operator forced is another letter, of its own generation.
+    """
 
     class Kind(models.TextChoices):
         CONFIRMATION = "confirmation", "confirmation"
@@ -152,6 +156,7 @@ class Mail(models.Model):
 
     event_id = models.BigIntegerField()
     kind = models.CharField(max_length=16, choices=Kind)
+    generation = models.PositiveSmallIntegerField(default=0)
     booking = models.ForeignKey(Booking, models.PROTECT, related_name="mails")
     message_id = models.CharField(max_length=120)
     state = models.CharField(max_length=8, choices=State, default=State.QUEUED)
@@ -161,7 +166,8 @@ class Mail(models.Model):
     class Meta:
         constraints: ClassVar = [
             models.UniqueConstraint(
-                fields=["event_id", "kind"], name="bookings_one_mail_per_event_and_kind"
+                fields=["event_id", "kind", "generation"],
+                name="bookings_one_mail_per_event_and_kind",
             ),
             models.UniqueConstraint(fields=["message_id"], name="bookings_message_id_once"),
         ]

@@ -180,6 +180,9 @@ SPECTACULAR_SETTINGS = {
     "ENUM_NAME_OVERRIDES": {
         "BookingStatus": "bookings.models.Booking.Status",
         "PaymentStatus": "payments.models.Payment.Status",
+        "PaymentMode": "payments.models.Payment.Mode",
+        "ReplayMode": "events.models.Replay.Mode",
+        "ReplayState": "events.models.Replay.State",
     },
     "WEBHOOKS": ["payments.schema.charge_webhook"],
     "POSTPROCESSING_HOOKS": [

@@ -197,18 +197,22 @@ def block_behind(debt: Debt) -> None:
 
 def release_behind(debts: Sequence[Debt]) -> None:
     """Make ready again what stood blocked behind debts that are now paid."""
-    ordered = [debt for debt in debts if debt.ordered]
-    if not ordered:
+    release_subjects([(debt.handler, debt.subject_key) for debt in debts if debt.ordered])
+
+
+def release_subjects(keys: Sequence[tuple[str, int]]) -> None:
+    """Make ready what is blocked of these handlers and subjects; the claim still keeps order."""
+    if not keys:
         return
     with connection.cursor() as cursor:
         cursor.execute(
             """
             update events_delivery d set state = 'ready'
-            from unnest(%s::text[], %s::bigint[]) as paid (handler, subject_key)
-            where d.handler = paid.handler and d.subject_key = paid.subject_key
+            from unnest(%s::text[], %s::bigint[]) as free (handler, subject_key)
+            where d.handler = free.handler and d.subject_key = free.subject_key
               and d.state = 'blocked'
             """,
-            [[debt.handler for debt in ordered], [debt.subject_key for debt in ordered]],
+            [[handler for handler, _ in keys], [key for _, key in keys]],
         )
 
 

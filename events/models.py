@@ -150,14 +150,90 @@ class LaneGroup(models.Model):
 
 
 class Replay(models.Model):
-    """An operator's order to deliver again: what, who, why, and what came of it."""
+    """An operator's order to deliver again or to give up: what, who, why, and what came of it."""
+
+    class Mode(models.TextChoices):
+        REDELIVER = "redeliver", "deliver what has no receipt"
+        RERUN = "rerun", "deliver once more what was delivered"
+        SKIP = "skip", "give up what is stuck"
+
+    class State(models.TextChoices):
+        PLANNED = "planned", "planned: nothing has run"
+        RUNNING = "running", "running"
+        PAUSED = "paused", "paused"
+        CANCELLED = "cancelled", "cancelled"
+        DONE = "done", "done"
 
     selection = models.JSONField()
-    mode = models.CharField(max_length=12)
-    reason = models.TextField()
+    mode = models.CharField(max_length=12, choices=Mode)
+    # Also to handlers that are not replayable: their letters go out again.
+    force = models.BooleanField(default=False)
+    reason = models.TextField(blank=True)
     actor = models.CharField(max_length=80)
+    executed_by = models.CharField(max_length=80, blank=True, default="")
     created_at = models.DateTimeField()
-    counts = models.JSONField()
+    state = models.CharField(max_length=12, choices=State, default=State.PLANNED)
+    rate = models.PositiveSmallIntegerField(default=50)
+    total = models.PositiveIntegerField(default=0)
+    # What was found, by type, handler and state: count, oldest, newest, samples, and if it runs.
+    summary = models.JSONField()
+    started_at = models.DateTimeField(null=True)
+    next_at = models.DateTimeField(null=True)
+    finished_at = models.DateTimeField(null=True)
 
     def __str__(self) -> str:
-        return f"{self.mode} by {self.actor}: {self.reason}"
+        return f"{self.mode} {self.id} by {self.actor}: {self.reason}"
+
+    @property
+    def seconds(self) -> float:
+        """How long all of it takes at its rate."""
+        return self.total / self.rate
+
+    def progress(self) -> dict[str, int]:
+        """Return how many items came to which end; those still to come are `left`."""
+        counts = dict(
+            self.items.order_by("outcome")
+            .values_list("outcome")
+            .annotate(count=models.Count("*"))
+            .values_list("outcome", "count")
+        )
+        return {outcome or "left": count for outcome, count in sorted(counts.items())}
+
+
+class ReplayItem(models.Model):
+    """One debt of a replay's plan: what it was found as, and what was done about it."""
+
+    MISSING, DELIVERED = "missing", "delivered"
+
+    class Outcome(models.TextChoices):
+        ADDED = "added", "owed from now on"
+        REVIVED = "revived", "owed again"
+        HURRIED = "hurried", "tried now instead of later"
+        SKIPPED = "skipped", "given up"
+        UNDER_WAY = "under_way", "left alone: it was on its way"
+        DELIVERED_MEANWHILE = "delivered_meanwhile", "left alone: it was delivered meanwhile"
+        GONE = "gone", "left alone: its event or its route is gone"
+
+    replay = models.ForeignKey(Replay, models.CASCADE, related_name="items")
+    event_id = models.BigIntegerField()
+    handler = models.CharField(max_length=80)
+    found = models.CharField(max_length=12)
+    # Empty: still to come.
+    outcome = models.CharField(max_length=20, choices=Outcome, blank=True, default="")
+
+    class Meta:
+        constraints: ClassVar = [
+            models.UniqueConstraint(
+                fields=["replay", "event_id", "handler"], name="events_replay_item_once"
+            ),
+        ]
+        indexes: ClassVar = [
+            models.Index(
+                fields=["replay", "event_id", "handler"],
+                name="events_replay_items_left",
+                condition=Q(outcome=""),
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.event_id} → {self.handler}: {self.outcome or 'left'}"

@@ -1,5 +1,6 @@
 """One task per kind of running, not per business action: adding behaviour adds no task."""
 
+from datetime import timedelta
 from typing import Any
 
 import structlog
@@ -9,17 +10,28 @@ from bookings.services.ending import expire_due_holds
 from core import retention
 from events.base import Group
 from events.delivery import drain_group
+from events.replay import advance_replay, running_replays
 from payments.services.reconciling import check_due_payments
 from payments.services.retention import prune_webhooks
 from workers.celery import app
 
 log = structlog.get_logger(__name__)
 
+# Shorter than Beat's interval: of several replays each gets on.
+REPLAY_SLICE = timedelta(seconds=4)
+
 
 @app.task(name="drain")
 def drain(*, group: str, **_: Any) -> None:
     """Deliver what is due in one group. The message is only a bell: there may be work."""
     drain_group(Group(group), timezone.now)
+
+
+@app.task(name="run_replays")
+def run_replays(**_: Any) -> None:
+    """Go on with the replays that operators have started."""
+    for replay_id in running_replays():
+        advance_replay(replay_id, timezone.now, time_slice=REPLAY_SLICE)
 
 
 @app.task(name="check_payments")

@@ -13,7 +13,8 @@ from bookings.tests.factories import BookingFactory
 from bookings.tests.mail_server import Postbox, free_port, serve
 from events.base import Group
 from events.models import Delivery, Receipt
-from events.replay import Selection, redeliver
+from events.replay import NotReplayable, Selection
+from events.tests.cast import run_replay
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -86,12 +87,12 @@ def test_a_name_cannot_add_a_header(postbox: Postbox, name: str) -> None:
 def test_a_letter_delivered_twice_is_sent_once(postbox: Postbox) -> None:
     confirmed()
     deliver_mail()
-    # As after a crash between the sending and the receipt's commit, or a rerun.
+    # As after a crash between the sending and the receipt's commit.
     paid = Receipt.objects.get(handler="send_confirmation")
+    paid.delete()
     Delivery.objects.create(
         event_id=paid.event_id,
         handler="send_confirmation",
-        generation=1,
         group="mail",
         lane=0,
         subject_key=0,
@@ -103,7 +104,7 @@ def test_a_letter_delivered_twice_is_sent_once(postbox: Postbox) -> None:
     deliver_mail()
 
     assert len(postbox.letters) == 1
-    assert Receipt.objects.filter(handler="send_confirmation").count() == 2
+    assert Receipt.objects.filter(handler="send_confirmation").count() == 1
 
 
 def test_a_refused_address_ends_before_a_person(postbox: Postbox) -> None:
@@ -226,9 +227,31 @@ def test_a_taken_letter_is_not_sent_again_by_whoever_was_late_to_write_the_recei
     # As if the receipt had never been written: the worker was given up while the server was slow.
     event_id = Mail.objects.get().event_id
     Receipt.objects.filter(event_id=event_id).delete()
-    redeliver(Selection(ids=(event_id,)), actor="test", reason="late", dry_run=False, at=START)
+    run_replay(Selection(ids=(event_id,)), at=START)
 
     deliver_mail(START + timedelta(minutes=5))
 
     assert len(postbox.letters) == 1
     assert Receipt.objects.filter(event_id=event_id).exists()
+
+
+def test_a_forced_rerun_is_another_letter_and_an_unforced_one_none(
+    postbox: Postbox,
+) -> None:
+    confirmed()
+    deliver_mail(START)
+    event_id = Mail.objects.get().event_id
+
+    with pytest.raises(NotReplayable, match="send_confirmation"):
+        run_replay(Selection(ids=(event_id,)), at=START, mode="rerun")
+    deliver_mail(START + timedelta(minutes=1))
+    assert len(postbox.letters) == 1
+
+    assert run_replay(Selection(ids=(event_id,)), at=START, mode="rerun", force=True) == {
+        "added": 1
+    }
+    deliver_mail(START + timedelta(minutes=2))
+    deliver_mail(START + timedelta(minutes=3))
+
+    assert len({letter["Message-ID"] for letter in postbox.letters}) == 2
+    assert len(postbox.letters) == 2

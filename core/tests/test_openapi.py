@@ -29,6 +29,12 @@ CONTRACT = {
     ("get", "/api/v1/ops/events"),
     ("get", "/api/v1/ops/webhooks"),
     ("get", "/api/v1/ops/payments/{payment_id}/timeline"),
+    ("get", "/api/v1/ops/replays"),
+    ("post", "/api/v1/ops/replays"),
+    ("get", "/api/v1/ops/replays/{replay_id}"),
+    ("post", "/api/v1/ops/replays/{replay_id}/execute"),
+    ("post", "/api/v1/ops/replays/{replay_id}/pause"),
+    ("post", "/api/v1/ops/replays/{replay_id}/cancel"),
 }
 PUBLIC = {
     ("post", "/api/v1/users"),

@@ -11,8 +11,9 @@ from django.db import connection, transaction
 from core.ids import new_id
 from core.models import IdempotencyRecord
 from events.base import Context, DomainEvent, Group, Outbound, Repeat, Route, Routes
-from events.models import Delivery
+from events.models import Delivery, Replay
 from events.outbox import record
+from events.replay import Selection, advance_replay, begin_replay
 
 AT = datetime(2026, 11, 22, 9, 0, tzinfo=UTC)
 ROUTES: Routes = {}
@@ -80,6 +81,17 @@ def traces() -> list[str]:
 def states() -> list[str]:
     """Return the states of what is still owed, in the order of events."""
     return list(Delivery.objects.order_by("event_id", "handler").values_list("state", flat=True))
+
+
+def run_replay(selection: Selection, *, at: datetime, **how: Any) -> dict[str, int]:
+    """Plan a replay and run all of it; return how many items came to which end."""
+    how = {"mode": "redeliver", "rate": 1000} | how
+    replay = begin_replay(selection, actor="test", reason="to see", at=at, **how)
+    clock = HandClock(at)
+    while replay.state == Replay.State.RUNNING:
+        replay = advance_replay(replay.id, clock, time_slice=timedelta(0))
+        clock.forward(seconds=1)
+    return replay.progress()
 
 
 def await_death() -> None:

@@ -1,4 +1,5 @@
 import io
+import re
 
 import pytest
 from django.core.management import CommandError, call_command
@@ -69,54 +70,89 @@ def test_deliver_events_knows_its_groups(broken: Broken) -> None:
         run("deliver_events", "--group", "post")
 
 
-def test_replay_events_shows_first_and_changes_nothing(broken: Broken) -> None:
+def planned_id(out: str) -> str:
+    found = re.search(r"--execute (\d+)", out)
+    assert found is not None, out
+    return found[1]
+
+
+def test_replay_events_shows_first_and_runs_exactly_that(broken: Broken) -> None:
     run("deliver_events")
+    broken.mended = True
 
     out = run("replay_events", "--type", "step.taken", "--dry-run")
-
-    assert out.split() == [
-        "1", "step.taken", "note_step", "revived",
-        "nothing", "was", "changed", "(dry", "run)",
-    ]  # fmt: skip
+    assert re.search(r"1 +step\.taken +note_step +dead +runs", out)
+    assert "1 would run, in about 0 s" in out
     assert states() == ["dead"]
-    assert not Replay.objects.exists()
+
+    ran = run("replay_events", "--execute", planned_id(out), "--reason", "mended")
+    run("deliver_events")
+
+    assert "of 1: 1 revived" in ran
+    assert traces() == ["sent", "noted"]
+    assert "done" in run("replay_events", "--show", planned_id(out))
 
 
-def test_replay_events_revives_the_dead_and_leaves_the_delivered_alone(broken: Broken) -> None:
+def test_replay_events_runs_at_once_with_a_reason(broken: Broken) -> None:
     run("deliver_events")
     broken.mended = True
 
     out = run("replay_events", "--since", "2026-11-22T08:00Z", "--reason", "mended")
     run("deliver_events")
 
-    assert "revived" in out
-    assert "delivered" in out
+    assert re.search(r"note_step +dead +runs", out)
+    assert re.search(r"send_letter +delivered +left alone", out)
     assert traces() == ["sent", "noted"]
     row = Replay.objects.get()
     assert row.reason == "mended"
     assert row.actor.startswith("console:")
 
 
-def test_replay_events_takes_ids_a_subject_and_a_handler(broken: Broken) -> None:
+def test_replay_events_takes_ids_a_subject_a_handler_and_a_state(broken: Broken) -> None:
     run("deliver_events")
     event_id = str(Delivery.objects.get().event_id)
 
-    for chosen in (["--id", event_id], ["--subject", "story:one"]):
-        assert "revived" in run("replay_events", *chosen, "--dry-run")
-    letters = run("replay_events", "--id", event_id, "--handler", "send_letter", "--dry-run")
-    assert letters == "nothing was changed (dry run)\n"
+    for chosen in (["--id", event_id], ["--subject", "story:one"], ["--state", "dead"]):
+        out = run("replay_events", *chosen, "--handler", "note_step", "--dry-run")
+        assert "1 would run" in out
+
+
+def test_replay_events_skips_what_a_person_gives_up(broken: Broken) -> None:
+    run("deliver_events")
+
+    out = run("replay_events", "--state", "dead", "--mode", "skip", "--reason", "a duplicate")
+
+    assert "of 1: 1 skipped" in out
+    assert states() == []
+
+
+def test_replay_events_pauses_and_cancels_what_is_planned(broken: Broken) -> None:
+    run("deliver_events")
+    replay = planned_id(run("replay_events", "--state", "dead", "--dry-run"))
+
+    with pytest.raises(CommandError, match="It is planned"):
+        run("replay_events", "--pause", replay)
+    assert "cancelled" in run("replay_events", "--cancel", replay)
+    with pytest.raises(CommandError, match="It is cancelled"):
+        run("replay_events", "--execute", replay, "--reason", "after all")
 
 
 @pytest.mark.parametrize(
     ("arguments", "complaint"),
     [
-        (["--type", "step.taken"], "--reason is required"),
-        (["--type", "step.taken", "--reason", " "], "--reason is required"),
+        (["--type", "step.taken"], "A replay needs a reason"),
+        (["--type", "step.taken", "--reason", " "], "A replay needs a reason"),
         (["--type", "step.tken", "--dry-run"], r"step\.tken.*letter\.owed.*step\.taken"),
-        (["--handler", "note_stp", "--dry-run"], "note_stp.*note_step, send_letter"),
+        (["--id", "1", "--handler", "note_stp", "--dry-run"], "note_stp.*note_step, send_letter"),
+        (["--state", "deed", "--dry-run"], "deed.*dead"),
         (["--since", "yesterday", "--dry-run"], "yesterday"),
         (["--since", "2026-11-22T09:00", "--dry-run"], "2026-11-22T09:00"),
-        (["--dry-run"], "Name ids, a type, a subject or a time"),
+        (["--state", "dead", "--rate", "0", "--dry-run"], "1 to 1000"),
+        (["--dry-run"], "Name ids, a type, a subject, a time"),
+        (["--type", "step.taken", "--state", "dead", "--dry-run"], "no event at all"),
+        (["--type", "letter.owed", "--mode", "rerun", "--dry-run"], "send_letter.*force"),
+        (["--execute", "4711", "--reason", "x"], "no such replay"),
+        (["--show", "4711"], "no such replay"),
     ],
 )
 def test_replay_events_says_what_it_does_not_understand(

@@ -9,7 +9,7 @@ from events import lanes
 from events.base import Context, Group, PermanentFailure, Route
 from events.delivery import drain_group
 from events.models import Delivery, Receipt
-from events.replay import Selection, redeliver
+from events.replay import Selection
 from events.tests.cast import (
     AT,
     HandClock,
@@ -17,6 +17,7 @@ from events.tests.cast import (
     leave_trace,
     owe_again,
     record_at,
+    run_replay,
     states,
     steps,
     traces,
@@ -109,7 +110,7 @@ def test_a_dead_one_blocks_its_subject_until_a_person_revives_it(
     assert traces() == []
 
     handler.in_the_way.clear()
-    redeliver(Selection(ids=(first,)), actor="test", reason="mended", dry_run=False, at=clock.now)
+    run_replay(Selection(ids=(first,)), at=clock.now)
     drain_group(Group.CORE, clock)
     assert traces() == ["one 1", "one 2", "one 3", "one 4"]
 
