@@ -140,7 +140,7 @@ def _advance(replay_id: int, at: datetime) -> Replay:
             return replay
         batch = max(1, int(replay.rate * _TICK.total_seconds()))
         items = list(replay.items.filter(outcome="").order_by("event_id", "handler")[:batch])
-        events = Event.objects.in_bulk([item.event_id for item in items])
+        events = _kept([item.event_id for item in items])
         for item in items:
             item.outcome = settle_item(item, events.get(item.event_id), replay, at)
         ReplayItem.objects.bulk_update(items, ["outcome"])
@@ -153,6 +153,12 @@ def _advance(replay_id: int, at: datetime) -> Replay:
         woken = sorted(set(groups))
         transaction.on_commit(lambda: wake_sleeping(woken), robust=True)
     return replay
+
+
+def _kept(ids: list[int]) -> dict[int, Event]:
+    """Return the events that are still there, kept from being pruned until the commit."""
+    found = Event.objects.select_for_update(no_key=True).filter(id__in=ids).order_by("id")
+    return {event.id: event for event in found}
 
 
 def _locked(replay_id: int) -> Replay:
