@@ -2,18 +2,23 @@
 
 import hashlib
 import json
+from collections.abc import Sequence
 from datetime import datetime
+from typing import Any
 
 from django.core.serializers.json import DjangoJSONEncoder
 from django.db import connection, transaction
 
 from core.causality import current_cause
 from core.transactions import require_transaction
-from events.base import DomainEvent
+from events.base import DomainEvent, Route
 from events.routing import routing_table
 from events.waking import wake_sleeping
 
 LANES = 64
+
+# One transaction may hold so many advisory locks as well: 14,000 exhaust PostgreSQL's lock table.
+MOST_AT_ONCE = 1000
 
 # The lock comes before the id and is held to the commit: for one subject, ids commit in order
 # whatever the caller forgot to lock. One statement, one round trip.
@@ -40,6 +45,41 @@ deliveries as (
 select id from event
 """
 
+# The same for many: the locks in the order of their keys, so that two that record about the same
+# subjects do not wait for each other. For one event it takes a third longer than the one above.
+_RECORD_ALL = """
+with locks as materialized (
+    select pg_advisory_xact_lock(key)
+    from (select distinct key from unnest(%(keys)s::bigint[]) as key order by key) sorted
+),
+fact as materialized (
+    select nextval('events_event_id_seq') as id, f.*
+    from (select count(*) from locks) held,
+         unnest(%(types)s::text[], %(versions)s::smallint[], %(subjects)s::text[],
+                %(keys)s::bigint[], %(data)s::text[])
+             with ordinality as f (type, version, subject, key, data, number)
+),
+event as (
+    insert into events_event
+        (id, type, version, subject, data, actor, correlation_id, causation_id, occurred_at)
+    select id, type, version, subject, data::jsonb, %(actor)s, %(correlation)s::uuid,
+           %(causation)s, %(at)s
+    from fact
+),
+deliveries as (
+    insert into events_delivery
+        (event_id, handler, generation, "group", lane, subject_key, ordered, state, next_at,
+         attempts, fence, doubtful_calls, last_error)
+    select fact.id, owed.handler, 0, owed."group",
+           mod(mod(fact.key, %(lanes)s) + %(lanes)s, %(lanes)s), fact.key, owed.ordered, 'ready',
+           owed.next_at, 0, 0, 0, ''
+    from fact join unnest(%(owed)s::bigint[], %(handlers)s::text[], %(groups)s::text[],
+                          %(ordered)s::boolean[], %(next_at)s::timestamptz[])
+         as owed (number, handler, "group", ordered, next_at) using (number)
+)
+select id from fact order by number
+"""
+
 
 def record(event: DomainEvent, *, at: datetime, first_try_at: datetime | None = None) -> int:
     """
@@ -53,37 +93,91 @@ def record(event: DomainEvent, *, at: datetime, first_try_at: datetime | None = 
     """
     require_transaction()
     routes = routing_table().routes_of(event.type)
-    if first_try_at and any(route.ordered for route in routes):
-        raise ValueError(f"{event.type} has an ordered handler; it cannot be put off")
-    cause = current_cause()
     key = subject_key(event.subject)
+    values = _shared(at) | _columns(routes, [1] * len(routes), at, first_try_at)
+    values |= {
+        "key": key,
+        "lane": key % LANES,
+        "type": event.type,
+        "version": event.version,
+        "subject": event.subject,
+        "data": _written(event),
+    }
     with connection.cursor() as cursor:
-        cursor.execute(
-            _RECORD,
-            {
-                "key": key,
-                "lane": key % LANES,
-                "type": event.type,
-                "version": event.version,
-                "subject": event.subject,
-                "data": json.dumps(event.to_data(), cls=DjangoJSONEncoder),
-                "actor": cause.actor,
-                "correlation": str(cause.correlation_id),
-                "causation": cause.event_id,
-                "at": at,
-                "handlers": [route.name for route in routes],
-                "groups": [route.group for route in routes],
-                "ordered": [route.ordered for route in routes],
-                "next_at": [first_try_at or at + route.first_try_after for route in routes],
-            },
-        )
+        cursor.execute(_RECORD, values)
         event_id: int = cursor.fetchone()[0]
-    if groups := sorted({route.group.value for route in routes}):
-        # Robust: the commit stands, and the relay's poll is the floor if waking fails.
-        transaction.on_commit(lambda: wake_sleeping(groups), robust=True)
+    _wake_after_commit(routes)
     return event_id
+
+
+def record_all(events: Sequence[DomainEvent], *, at: datetime) -> list[int]:
+    """
+    Write several events in one statement; return their ids, in their order.
+
+    :raises OutsideTransaction: if no transaction of the caller's own is open.
+    :raises ValueError: for more than `MOST_AT_ONCE`.
+    """
+    require_transaction()
+    if len(events) > MOST_AT_ONCE:
+        raise ValueError(f"at most {MOST_AT_ONCE} events are recorded at once, not {len(events)}")
+    table = routing_table()
+    owed = [
+        (number, route)
+        for number, event in enumerate(events, start=1)
+        for route in table.routes_of(event.type)
+    ]
+    routes = [route for _, route in owed]
+    values = _shared(at) | _columns(routes, [number for number, _ in owed], at, None)
+    values |= {
+        "keys": [subject_key(event.subject) for event in events],
+        "lanes": LANES,
+        "types": [event.type for event in events],
+        "versions": [event.version for event in events],
+        "subjects": [event.subject for event in events],
+        "data": [_written(event) for event in events],
+    }
+    with connection.cursor() as cursor:
+        cursor.execute(_RECORD_ALL, values)
+        ids = [event_id for (event_id,) in cursor.fetchall()]
+    _wake_after_commit(routes)
+    return ids
 
 
 def subject_key(subject: str) -> int:
     """Return the subject as the signed 64-bit number that lanes, locks and blockers use."""
     return int.from_bytes(hashlib.blake2b(subject.encode(), digest_size=8).digest(), signed=True)
+
+
+def _shared(at: datetime) -> dict[str, Any]:
+    cause = current_cause()
+    return {
+        "actor": cause.actor,
+        "correlation": str(cause.correlation_id),
+        "causation": cause.event_id,
+        "at": at,
+    }
+
+
+def _columns(
+    routes: Sequence[Route], numbers: list[int], at: datetime, first_try_at: datetime | None
+) -> dict[str, Any]:
+    """Return the deliveries owed, column by column; `numbers` says for which event each is."""
+    if first_try_at and any(route.ordered for route in routes):
+        raise ValueError("an event with an ordered handler cannot be put off")
+    return {
+        "owed": numbers,
+        "handlers": [route.name for route in routes],
+        "groups": [route.group for route in routes],
+        "ordered": [route.ordered for route in routes],
+        "next_at": [first_try_at or at + route.first_try_after for route in routes],
+    }
+
+
+def _written(event: DomainEvent) -> str:
+    return json.dumps(event.to_data(), cls=DjangoJSONEncoder)
+
+
+def _wake_after_commit(routes: Sequence[Route]) -> None:
+    if groups := sorted({route.group.value for route in routes}):
+        # Robust: the commit stands, and the relay's poll is the floor if waking fails.
+        transaction.on_commit(lambda: wake_sleeping(groups), robust=True)

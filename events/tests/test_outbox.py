@@ -15,7 +15,7 @@ from core.transactions import OutsideTransaction
 from events.base import Context, Group, Route
 from events.delivery import drain_group
 from events.models import Delivery, Event
-from events.outbox import LANES, record, subject_key
+from events.outbox import LANES, MOST_AT_ONCE, record, record_all, subject_key
 from events.tests.cast import AT, HandClock, StepTaken, leave_trace, record_at, steps, traces
 from events.tests.conftest import Start, UseRoutes
 
@@ -200,3 +200,56 @@ def test_a_second_recorder_waits_for_the_first_ones_commit_if_the_subject_is_one
         assert another.result()
         with pytest.raises(OperationalError, match="lock timeout"):
             mine.result()
+
+
+class TestRecordAll:
+    @pytest.mark.django_db
+    def test_many_events_and_what_they_owe_are_one_statement_in_their_order(
+        self, use_routes: UseRoutes, django_assert_num_queries: Callable[[int], Any]
+    ) -> None:
+        use_routes({StepTaken: (Route(note_step, Group.CORE, ordered=True),)})
+        events = [StepTaken(story=story, number=number) for number in (1, 2, 3) for story in "abc"]
+
+        with transaction.atomic(), django_assert_num_queries(1):
+            ids = record_all(events, at=AT)
+
+        assert ids == sorted(ids)
+        assert [Event.objects.get(id=each).data for each in ids] == [
+            event.to_data() for event in events
+        ]
+        one_by_one = record_at(AT, *events)
+        owed = ["event__subject", "handler", "group", "lane", "subject_key", "ordered", "state"]
+        assert list(
+            Delivery.objects.filter(event__in=ids).order_by("event_id").values_list(*owed)
+        ) == list(
+            Delivery.objects.filter(event__in=one_by_one).order_by("event_id").values_list(*owed)
+        )
+
+    @pytest.mark.django_db
+    def test_it_has_a_bound_and_needs_a_transaction(self, use_routes: UseRoutes) -> None:
+        use_routes({StepTaken: ()})
+
+        with pytest.raises(OutsideTransaction):
+            record_all([StepTaken()], at=AT)
+        with transaction.atomic():
+            assert record_all([], at=AT) == []
+            with pytest.raises(ValueError, match="at most 1000"):
+                record_all([StepTaken()] * (MOST_AT_ONCE + 1), at=AT)
+            assert len(record_all(steps(MOST_AT_ONCE), at=AT)) == MOST_AT_ONCE
+
+    def test_two_that_name_the_same_subjects_crosswise_do_not_deadlock(
+        self, use_routes: UseRoutes, transactional_db: None, start: Start
+    ) -> None:
+        use_routes({StepTaken: ()})
+        stories = [str(number) for number in range(50)]
+
+        def write(seed: int) -> None:
+            for _ in range(5):
+                random.Random(seed).shuffle(stories)
+                with transaction.atomic():
+                    record_all([StepTaken(story=story) for story in list(stories)], at=AT)
+
+        for writing in [start(partial(write, seed)) for seed in range(4)]:
+            writing.result()
+
+        assert Event.objects.count() == 1000
