@@ -2,24 +2,34 @@
 
 from typing import Any
 
+from django.db.models import QuerySet
 from django.utils import timezone
 from drf_spectacular.utils import OpenApiExample, extend_schema
 from rest_framework import serializers
 from rest_framework.generics import ListAPIView
-from rest_framework.pagination import CursorPagination
 from rest_framework.permissions import BasePermission
 from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from core.models import User
+from core.pagination import CursorInvalid, NewestFirst, PageQuery
+from core.schema import EMPTY_BODY, refuses
 from core.serializers import RequestBody
 from events.models import Replay
 from events.replay import (
     FASTEST,
     STATES,
+    EmptySelection,
+    NothingToReplay,
+    NotReplayable,
+    PlanStale,
+    ReasonMissing,
+    ReplayNotStartable,
+    ReplayTooLarge,
     ReplayUnknown,
     Selection,
+    UnknownSelection,
     begin_replay,
     cancel_replay,
     pause_replay,
@@ -107,9 +117,8 @@ class ReplayOutput(serializers.ModelSerializer[Replay]):
         )
 
 
-class NewestReplaysFirst(CursorPagination):
-    page_size = 20
-    ordering = "-id"
+class NewestReplaysFirst(NewestFirst):
+    ordering = ("-id",)
 
 
 class Replays(ListAPIView[Replay]):
@@ -118,9 +127,17 @@ class Replays(ListAPIView[Replay]):
     permission_classes = (MayReplay,)
     pagination_class = NewestReplaysFirst
     serializer_class = ReplayOutput
-    queryset = Replay.objects.all()
 
-    @extend_schema(operation_id="list_replays", responses=ReplayOutput(many=True))
+    def get_queryset(self) -> QuerySet[Replay]:
+        PageQuery.read(self.request.query_params)
+        return Replay.objects.all()
+
+    @extend_schema(
+        operation_id="list_replays",
+        parameters=[PageQuery],
+        responses=ReplayOutput(many=True),
+        extensions=refuses(403, CursorInvalid),
+    )
     def get(self, request: Request) -> Response:
         return self.list(request)
 
@@ -128,6 +145,15 @@ class Replays(ListAPIView[Replay]):
         operation_id="plan_replay",
         request=ReplayInput,
         responses={201: ReplayOutput},
+        extensions=refuses(
+            403,
+            EmptySelection,
+            UnknownSelection,
+            NotReplayable,
+            NothingToReplay,
+            ReplayTooLarge,
+            ReasonMissing,
+        ),
         examples=[
             OpenApiExample(
                 "What is dead",
@@ -163,7 +189,11 @@ class OneReplay(APIView):
 
     permission_classes = (MayReplay,)
 
-    @extend_schema(operation_id="get_replay", responses=ReplayOutput)
+    @extend_schema(
+        operation_id="get_replay",
+        responses=ReplayOutput,
+        extensions=refuses(403, ReplayUnknown),
+    )
     def get(self, request: Request, replay_id: int) -> Response:
         replay = Replay.objects.filter(id=replay_id).first()
         if replay is None:
@@ -183,6 +213,7 @@ class ReplayExecution(APIView):
         operation_id="execute_replay",
         request=Input,
         responses=ReplayOutput,
+        extensions=refuses(403, ReplayUnknown, ReplayNotStartable, PlanStale, ReasonMissing),
         examples=[
             OpenApiExample("Now", request_only=True, value={"reason": "the mail server is back"})
         ],
@@ -201,7 +232,12 @@ class ReplayPause(APIView):
 
     permission_classes = (MayReplay,)
 
-    @extend_schema(operation_id="pause_replay", request=RequestBody, responses=ReplayOutput)
+    @extend_schema(
+        operation_id="pause_replay",
+        request=EMPTY_BODY,
+        responses=ReplayOutput,
+        extensions=refuses(403, ReplayUnknown, ReplayNotStartable),
+    )
     def post(self, request: Request, replay_id: int) -> Response:
         RequestBody(data=request.data).is_valid(raise_exception=True)
         return Response(ReplayOutput(pause_replay(replay_id)).data)
@@ -212,7 +248,12 @@ class ReplayCancellation(APIView):
 
     permission_classes = (MayReplay,)
 
-    @extend_schema(operation_id="cancel_replay", request=RequestBody, responses=ReplayOutput)
+    @extend_schema(
+        operation_id="cancel_replay",
+        request=EMPTY_BODY,
+        responses=ReplayOutput,
+        extensions=refuses(403, ReplayUnknown, ReplayNotStartable),
+    )
     def post(self, request: Request, replay_id: int) -> Response:
         RequestBody(data=request.data).is_valid(raise_exception=True)
         return Response(ReplayOutput(cancel_replay(replay_id)).data)
