@@ -11,6 +11,7 @@ from core import retention
 from events.base import Group
 from events.delivery import drain_group
 from events.replay import advance_replay, running_replays
+from events.retention import prune_events
 from payments.services.reconciling import check_due_payments
 from payments.services.retention import prune_webhooks
 from workers.celery import app
@@ -50,4 +51,4 @@ def expire_holds(**_: Any) -> None:
 def prune(**_: Any) -> None:
     """Remove what is not kept any longer: docs/personal-data.md."""
     at = timezone.now()
-    log.info("pruned", **retention.prune(at=at), **prune_webhooks(at=at))
+    log.info("pruned", **retention.prune(at=at), **prune_webhooks(at=at), **prune_events(at=at))

@@ -33,3 +33,4 @@ def test_pruning_says_how_much_it_removed() -> None:
     assert lines[-1]["event"] == "pruned"
     assert lines[-1]["idempotency_keys"] == 1
     assert lines[-1]["webhook_bodies"] == 0
+    assert lines[-1]["events"] == 0
