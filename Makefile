@@ -1,5 +1,5 @@
 .DEFAULT_GOAL := help
-.PHONY: help demo up test crash browser fuzz benchmark bench check lint clean
+.PHONY: help demo up test crash browser fuzz bench check lint clean
 
 # A caller's Python settings must not reach into .venv.
 unexport PYTHONHOME PYTHONPATH DJANGO_SETTINGS_MODULE
@@ -24,7 +24,7 @@ up: $(LOCAL)  ## Run everything on this machine until Ctrl-C.
 test: $(DEV)  ## Run the tests. ARGS="-k refund" passes on to pytest.
 	@.venv/bin/python -m pytest -n auto --dist loadfile $(ARGS)
 
-crash browser fuzz benchmark: $(DEV)
+crash browser fuzz: $(DEV)
 	@.venv/bin/python -m pytest -m $@ $(ARGS)
 
 bench: $(DEV)  ## Measure how many webhooks are taken while Chapa hangs.

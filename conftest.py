@@ -25,7 +25,7 @@ project_settings.DATABASES["default"]["CONN_MAX_AGE"] = 0
 # Else a fixture could not be shared by the examples of one test.
 hypothesis.settings.register_profile(
     "guzo",
-    max_examples=int(os.environ.get("FUZZ_EXAMPLES", "100")),
+    max_examples=int(os.environ.get("FUZZ_EXAMPLES", "50")),
     deadline=None,
     suppress_health_check=[hypothesis.HealthCheck.function_scoped_fixture],
 )

@@ -38,7 +38,9 @@ def prune_events(*, at: datetime, batch: int = _BATCH) -> dict[str, int]:
     """
     before, after, events = at - EVENT_LIFE, 0, 0
     # By the index of times: the ids alone would lead through all of the young ones as well.
-    newest_old = Event.objects.filter(occurred_at__lt=before).order_by("-occurred_at").first()
+    newest_old = (
+        Event.objects.filter(occurred_at__lt=before).order_by("-occurred_at", "-id").first()
+    )
     last = newest_old.id if newest_old else 0
     while after < last:
         with connection.cursor() as cursor:

@@ -11,6 +11,8 @@ from pytest_django import DjangoDbBlocker
 from core.tests.factories import UserFactory
 from workers.tests.contract.gunicorn import Answer, Web, running_web
 
+pytestmark = pytest.mark.crash
+
 LISTINGS = "/api/v1/listings"
 BOOKINGS = "/api/v1/bookings"
 USERS = "/api/v1/users"
