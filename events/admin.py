@@ -91,10 +91,10 @@ class ReceiptAdmin(ReadOnlyAdmin):
 
 @admin.register(Replay)
 class ReplayAdmin(ReplayingAdmin):
-    list_display = ("id", "mode", "state", "total", "actor", "reason", "created_at")
+    list_display = ("created_at", "mode", "state", "total", "actor", "reason")
     list_filter = ("state", "mode")
     readonly_fields = ("progress",)
-    ordering = ("-id",)
+    ordering = ("-created_at",)
     actions = ("execute", "pause", "cancel")
 
     @admin.action(description="Execute, or go on", permissions=["replay"])

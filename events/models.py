@@ -3,6 +3,8 @@ from typing import ClassVar
 from django.db import models
 from django.db.models import Q
 
+from core.ids import new_id
+
 
 class Event(models.Model):
     """A fact. Immutable; within one subject, the order of ids is the order of commits."""
@@ -164,6 +166,7 @@ class Replay(models.Model):
         CANCELLED = "cancelled", "cancelled"
         DONE = "done", "done"
 
+    id = models.UUIDField(primary_key=True, default=new_id, editable=False)
     selection = models.JSONField()
     mode = models.CharField(max_length=12, choices=Mode)
     # Also to handlers that are not replayable: their letters go out again.

@@ -4,6 +4,7 @@ import time
 from collections.abc import Callable
 from datetime import datetime, timedelta
 from typing import Any
+from uuid import UUID
 
 import structlog
 from django.db import transaction
@@ -63,7 +64,7 @@ def begin_replay(
         return start_replay(replay.id, actor=actor, at=at)
 
 
-def start_replay(replay_id: int, *, actor: str, reason: str = "", at: datetime) -> Replay:
+def start_replay(replay_id: UUID, *, actor: str, reason: str = "", at: datetime) -> Replay:
     """
     Let a planned or paused replay run; `advance_replay` does the work, here or in a worker.
 
@@ -83,16 +84,16 @@ def start_replay(replay_id: int, *, actor: str, reason: str = "", at: datetime) 
             replay.started_at = at
         replay.state, replay.executed_by, replay.next_at = Replay.State.RUNNING, actor, at
         replay.save()
-    log.info("replay.started", replay_id=replay.id, mode=replay.mode, items=replay.total)
+    log.info("replay.started", replay_id=str(replay.id), mode=replay.mode, items=replay.total)
     return replay
 
 
-def pause_replay(replay_id: int) -> Replay:
+def pause_replay(replay_id: UUID) -> Replay:
     """:raises ReplayNotStartable: unless it runs."""
     return _stop(replay_id, Replay.State.PAUSED, from_states=[Replay.State.RUNNING])
 
 
-def cancel_replay(replay_id: int) -> Replay:
+def cancel_replay(replay_id: UUID) -> Replay:
     """
     End a replay; what it has done stays done.
 
@@ -103,7 +104,7 @@ def cancel_replay(replay_id: int) -> Replay:
 
 
 def advance_replay(
-    replay_id: int,
+    replay_id: UUID,
     clock: Clock,
     *,
     time_slice: timedelta,
@@ -125,7 +126,7 @@ def advance_replay(
         time.sleep(max(0.0, pause))
 
 
-def running_replays() -> list[int]:
+def running_replays() -> list[UUID]:
     return list(
         Replay.objects.filter(state=Replay.State.RUNNING)
         .order_by("id")
@@ -133,7 +134,7 @@ def running_replays() -> list[int]:
     )
 
 
-def _advance(replay_id: int, at: datetime) -> Replay:
+def _advance(replay_id: UUID, at: datetime) -> Replay:
     with transaction.atomic():
         replay = _locked(replay_id)
         if replay.state != Replay.State.RUNNING or (replay.next_at and replay.next_at > at):
@@ -147,7 +148,7 @@ def _advance(replay_id: int, at: datetime) -> Replay:
         replay.next_at = at + timedelta(seconds=len(items) / replay.rate)
         if len(items) < batch or not replay.items.filter(outcome="").exists():
             replay.state, replay.finished_at = Replay.State.DONE, at
-            log.info("replay.finished", replay_id=replay.id, **replay.progress())
+            log.info("replay.finished", replay_id=str(replay.id), **replay.progress())
         replay.save(update_fields=["state", "next_at", "finished_at"])
         groups = Delivery.objects.filter(event__in=events).values_list("group", flat=True)
         woken = sorted(set(groups))
@@ -161,14 +162,14 @@ def _kept(ids: list[int]) -> dict[int, Event]:
     return {event.id: event for event in found}
 
 
-def _locked(replay_id: int) -> Replay:
+def _locked(replay_id: UUID) -> Replay:
     replay = Replay.objects.select_for_update().filter(id=replay_id).first()
     if replay is None:
         raise ReplayUnknown
     return replay
 
 
-def _stop(replay_id: int, state: Replay.State, *, from_states: list[Replay.State]) -> Replay:
+def _stop(replay_id: UUID, state: Replay.State, *, from_states: list[Replay.State]) -> Replay:
     with transaction.atomic():
         replay = _locked(replay_id)
         if replay.state not in from_states:

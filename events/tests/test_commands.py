@@ -4,6 +4,7 @@ import re
 import pytest
 from django.core.management import CommandError, call_command
 
+from core.ids import new_id
 from events.base import Context, Group, Outbound, PermanentFailure, Route
 from events.models import Delivery, Replay
 from events.tests.cast import AT, LetterOwed, StepTaken, leave_trace, record_at, states, traces
@@ -71,7 +72,7 @@ def test_deliver_events_knows_its_groups(broken: Broken) -> None:
 
 
 def planned_id(out: str) -> str:
-    found = re.search(r"--execute (\d+)", out)
+    found = re.search(r"--execute ([\w-]+)", out)
     assert found is not None, out
     return found[1]
 
@@ -151,8 +152,8 @@ def test_replay_events_pauses_and_cancels_what_is_planned(broken: Broken) -> Non
         (["--dry-run"], "Name ids, a type, a subject, a time"),
         (["--type", "step.taken", "--state", "dead", "--dry-run"], "no event at all"),
         (["--type", "letter.owed", "--mode", "rerun", "--dry-run"], "send_letter.*force"),
-        (["--execute", "4711", "--reason", "x"], "no such replay"),
-        (["--show", "4711"], "no such replay"),
+        (["--execute", str(new_id()), "--reason", "x"], "no such replay"),
+        (["--show", str(new_id())], "no such replay"),
     ],
 )
 def test_replay_events_says_what_it_does_not_understand(

@@ -493,7 +493,7 @@ def test_an_event_that_is_gone_is_passed_over(patient: Patient) -> None:
 def test_what_does_not_exist_cannot_be_started() -> None:
     for verb in (pause_replay, cancel_replay):
         with pytest.raises(ReplayUnknown):
-            verb(4711)
+            verb(new_id())
 
 
 @pytest.mark.django_db

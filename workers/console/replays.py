@@ -1,6 +1,7 @@
 """Where operators deliver again, or give up, what they select."""
 
 from typing import Any
+from uuid import UUID
 
 from django.db.models import QuerySet
 from django.utils import timezone
@@ -13,7 +14,7 @@ from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from core.models import User
-from core.pagination import CursorInvalid, NewestFirst, PageQuery
+from core.pagination import CursorInvalid, PageQuery
 from core.schema import EMPTY_BODY, refuses
 from core.serializers import RequestBody
 from events.models import Replay
@@ -54,7 +55,7 @@ class ReplayInput(RequestBody):
         ids = serializers.ListField(
             child=serializers.IntegerField(min_value=1, max_value=2**63 - 1),
             required=False,
-            allow_empty=False,
+            min_length=1,
             max_length=1000,
         )
         type = serializers.CharField(required=False, max_length=80)
@@ -117,15 +118,10 @@ class ReplayOutput(serializers.ModelSerializer[Replay]):
         )
 
 
-class NewestReplaysFirst(NewestFirst):
-    ordering = ("-id",)
-
-
 class Replays(ListAPIView[Replay]):
     """Orders to deliver again, newest first."""
 
     permission_classes = (MayReplay,)
-    pagination_class = NewestReplaysFirst
     serializer_class = ReplayOutput
 
     def get_queryset(self) -> QuerySet[Replay]:
@@ -194,7 +190,7 @@ class OneReplay(APIView):
         responses=ReplayOutput,
         extensions=refuses(403, ReplayUnknown),
     )
-    def get(self, request: Request, replay_id: int) -> Response:
+    def get(self, request: Request, replay_id: UUID) -> Response:
         replay = Replay.objects.filter(id=replay_id).first()
         if replay is None:
             raise ReplayUnknown
@@ -218,7 +214,7 @@ class ReplayExecution(APIView):
             OpenApiExample("Now", request_only=True, value={"reason": "the mail server is back"})
         ],
     )
-    def post(self, request: Request, replay_id: int) -> Response:
+    def post(self, request: Request, replay_id: UUID) -> Response:
         body = self.Input(data=request.data)
         body.is_valid(raise_exception=True)
         replay = start_replay(
@@ -238,7 +234,7 @@ class ReplayPause(APIView):
         responses=ReplayOutput,
         extensions=refuses(403, ReplayUnknown, ReplayNotStartable),
     )
-    def post(self, request: Request, replay_id: int) -> Response:
+    def post(self, request: Request, replay_id: UUID) -> Response:
         RequestBody(data=request.data).is_valid(raise_exception=True)
         return Response(ReplayOutput(pause_replay(replay_id)).data)
 
@@ -254,7 +250,7 @@ class ReplayCancellation(APIView):
         responses=ReplayOutput,
         extensions=refuses(403, ReplayUnknown, ReplayNotStartable),
     )
-    def post(self, request: Request, replay_id: int) -> Response:
+    def post(self, request: Request, replay_id: UUID) -> Response:
         RequestBody(data=request.data).is_valid(raise_exception=True)
         return Response(ReplayOutput(cancel_replay(replay_id)).data)
 

@@ -7,8 +7,8 @@ urlpatterns = [
     path("ops/webhooks", views.Webhooks.as_view()),
     path("ops/payments/<uuid:payment_id>/timeline", views.Timeline.as_view()),
     path("ops/replays", replays.Replays.as_view()),
-    path("ops/replays/<int:replay_id>", replays.OneReplay.as_view()),
-    path("ops/replays/<int:replay_id>/execute", replays.ReplayExecution.as_view()),
-    path("ops/replays/<int:replay_id>/pause", replays.ReplayPause.as_view()),
-    path("ops/replays/<int:replay_id>/cancel", replays.ReplayCancellation.as_view()),
+    path("ops/replays/<uuid:replay_id>", replays.OneReplay.as_view()),
+    path("ops/replays/<uuid:replay_id>/execute", replays.ReplayExecution.as_view()),
+    path("ops/replays/<uuid:replay_id>/pause", replays.ReplayPause.as_view()),
+    path("ops/replays/<uuid:replay_id>/cancel", replays.ReplayCancellation.as_view()),
 ]

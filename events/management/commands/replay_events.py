@@ -2,6 +2,7 @@ import getpass
 from argparse import ArgumentTypeError
 from datetime import datetime, timedelta
 from typing import Any
+from uuid import UUID
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.utils import timezone
@@ -48,7 +49,7 @@ class Command(BaseCommand):
         how.add_argument("--dry-run", action="store_true", help="plan, and change nothing")
         planned = parser.add_argument_group("a replay that is there").add_mutually_exclusive_group()
         for verb in ("execute", "pause", "cancel", "show"):
-            planned.add_argument(f"--{verb}", type=int, metavar="REPLAY")
+            planned.add_argument(f"--{verb}", type=UUID, metavar="REPLAY")
 
     def handle(self, *_: Any, **options: Any) -> None:
         self.actor = f"console:{getpass.getuser()}"

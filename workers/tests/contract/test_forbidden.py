@@ -114,12 +114,12 @@ def ids(booking: Booking, payment: Payment) -> dict[str, Any]:
         "booking_id": booking.id,
         "payment_id": payment.id,
         "listing_id": booking.listing_id,
-        "replay_id": 1,
+        "replay_id": new_id(),
     }
 
 
 def _nowhere(ids: dict[str, Any]) -> dict[str, Any]:
-    return {name: new_id() for name in ids} | {"replay_id": 2**40}
+    return {name: new_id() for name in ids}
 
 
 def _rows() -> Iterator[tuple[str, Any]]:

@@ -119,12 +119,16 @@ def _write_people(fleet: Fleet, folder: Path) -> None:
         (folder / name).write_text("\n".join(map(json.dumps, ids)))
 
 
-def _plan_replays(operator: Api) -> dict[str, list[int]]:
+def _plan_replays(operator: Api) -> dict[str, list[str]]:
     """Return replays to execute, to pause and to cancel; those that run take a long time."""
     plan = {"select": {"type": "payment.succeeded"}, "mode": "rerun", "rate": 1, "reason": "fuzz"}
     return {
         name: [
-            operator.call("POST", "ops/replays", json=plan | {"dry_run": name != "running"})["id"]
+            str(
+                operator.call("POST", "ops/replays", json=plan | {"dry_run": name != "running"})[
+                    "id"
+                ]
+            )
             for _ in range(20)
         ]
         for name in ("planned", "running", "unwanted")
@@ -165,15 +169,10 @@ def _asked(fleet: Fleet) -> list[tuple[str, str, int]]:
 def _operations(fleet: Fleet) -> set[tuple[str, str]]:
     document = Api(fleet.plan.web_url).call("GET", "schema")
     return {
-        (method.upper(), _route(path))
+        (method.upper(), path.lstrip("/").replace("{", "<uuid:").replace("}", ">"))
         for path, methods in document["paths"].items()
         for method in methods
     }
-
-
-def _route(path: str) -> str:
-    numbered = path.replace("{replay_id}", "<int:replay_id>").lstrip("/")
-    return numbered.replace("{", "<uuid:").replace("}", ">")
 
 
 def _tell(asked: list[tuple[str, str, int]], seed: str) -> None:
