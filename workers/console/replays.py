@@ -37,6 +37,7 @@ from events.replay import (
     plan_replay,
     start_replay,
 )
+from events.routing import routing_table
 
 
 class MayReplay(BasePermission):
@@ -58,14 +59,16 @@ class ReplayInput(RequestBody):
             min_length=1,
             max_length=1000,
         )
-        type = serializers.CharField(required=False, max_length=80)
+        type = serializers.ChoiceField(choices=sorted(routing_table().types), required=False)
         subject = serializers.CharField(required=False, max_length=80)
         since = serializers.DateTimeField(required=False)
         until = serializers.DateTimeField(required=False)
         state = serializers.ChoiceField(choices=STATES, required=False)
 
     select = Select()
-    handler = serializers.CharField(required=False, max_length=80)
+    handler = serializers.ChoiceField(
+        choices=sorted({name for _, name in routing_table().by_name}), required=False
+    )
     mode = serializers.ChoiceField(choices=Replay.Mode.choices, default=Replay.Mode.REDELIVER)
     dry_run = serializers.BooleanField(default=True)
     reason = serializers.CharField(max_length=1000, allow_blank=True, default="")

@@ -125,8 +125,13 @@ def test_a_running_one_can_be_paused_and_cancelled(
     [
         ({"dry_run": False, "reason": " "}, 400, "reason_missing"),
         ({"select": {}}, 400, "empty_selection"),
-        ({"select": {"type": "payment.suceeded"}}, 400, "unknown_selection"),
-        ({"handler": "confirm"}, 400, "unknown_selection"),
+        ({"select": {"type": "payment.suceeded"}}, 400, "invalid"),
+        ({"handler": "confirm"}, 400, "invalid"),
+        (
+            {"select": {"since": "2027-01-02T00:00Z", "until": "2027-01-01T00:00Z"}},
+            400,
+            "unknown_selection",
+        ),
         ({"select": {"state": "deed"}}, 400, "invalid"),
         ({"select": {"ids": []}}, 400, "invalid"),
         ({"select": {"ids": ["x"]}}, 400, "invalid"),
