@@ -144,12 +144,11 @@ class Bookings(ListAPIView[Booking]):
     def post(self, request: Request) -> Response:
         body = StayInput(data=request.data)
         body.is_valid(raise_exception=True)
-        spend("HOLDS_PER_USER", who=str(_traveller(request).id), at=timezone.now())
+        traveller, key = _traveller(request), _key_of(request, required=False)
+        if key is None or not idempotency.was_used(principal=traveller.id, key=key.key):
+            spend("HOLDS_PER_USER", who=str(traveller.id), at=timezone.now())
         booking = holding.hold_booking(
-            stay=body.stay(),
-            traveller=_traveller(request),
-            request_key=_key_of(request, required=False),
-            at=timezone.now(),
+            stay=body.stay(), traveller=traveller, request_key=key, at=timezone.now()
         )
         return Response(BookingOutput(booking).data, status=201)
 

@@ -11,6 +11,7 @@ from knox.settings import knox_settings
 
 from core.errors import Invalid, Refusal
 from core.models import User
+from core.throttling import spend
 
 
 class WeakPassword(Invalid):
@@ -78,6 +79,20 @@ def register_user(
     user.set_password(password)
     User.objects.bulk_create([user], ignore_conflicts=True)
     return user
+
+
+def count_attempt(*, email: str, address: str, door: str, at: datetime) -> None:
+    """
+    Count one attempt to log in; `door` is the setting that limits the address there.
+
+    From all addresses together an account may be tried far oftener than from one: nobody locks
+    another out from a single place.
+
+    :raises TooMany: if this address, or everybody, tried too often.
+    """
+    spend(door, who=address, at=at)
+    spend("LOGINS_PER_ACCOUNT", who=f"{email.lower()} {address}", at=at)
+    spend("LOGINS_PER_ACCOUNT_ANYWHERE", who=email.lower(), at=at)
 
 
 def log_in(*, email: str, password: str) -> Login:

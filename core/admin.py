@@ -15,10 +15,10 @@ from django.utils import timezone
 from django.utils.functional import cached_property
 from knox.models import AuthToken
 
+from core.accounts import count_attempt
 from core.addresses import client_address
 from core.errors import TooMany
 from core.models import User
-from core.throttling import spend
 
 
 class EstimatingPaginator(Paginator[Any]):
@@ -85,10 +85,13 @@ class OperatorLogin(AdminAuthenticationForm):
 
     def clean(self) -> dict[str, Any]:
         assert self.request is not None
-        account, at = str(self.cleaned_data.get("username", "")).lower(), timezone.now()
         try:
-            spend("ADMIN_LOGINS_PER_ADDRESS", who=client_address(self.request), at=at)
-            spend("LOGINS_PER_ACCOUNT", who=account, at=at)
+            count_attempt(
+                email=str(self.cleaned_data.get("username", "")),
+                address=client_address(self.request),
+                door="ADMIN_LOGINS_PER_ADDRESS",
+                at=timezone.now(),
+            )
         except TooMany as refusal:
             raise ValidationError(
                 f"Too many attempts. {refusal.detail}", code=refusal.code

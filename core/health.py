@@ -1,6 +1,8 @@
 """Whether this process is alive, and whether it can do its work."""
 
 import socket
+from collections.abc import Callable
+from typing import ClassVar
 from urllib.parse import unquote, urlsplit
 
 from django.conf import settings
@@ -56,3 +58,20 @@ def _broker_listens(url: str) -> bool:
             return True
     except OSError:
         return False
+
+
+class Probes:
+    """
+    Answers `/healthz` and `/readyz` before anything looks at the request's host or scheme.
+
+    Who probes a process asks it by its address, over plain http.
+    """
+
+    _VIEWS: ClassVar = {"/healthz": alive, "/readyz": ready}
+
+    def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponse:
+        view = self._VIEWS.get(request.path_info, self.get_response)
+        return view(request)

@@ -54,6 +54,11 @@ def fingerprint(path: str, body: Mapping[str, object]) -> str:
     return hashlib.sha256(text.encode()).hexdigest()
 
 
+def was_used(*, principal: UUID, key: str) -> bool:
+    """Whether a request with this key made something: its repeat is no new attempt."""
+    return IdempotencyRecord.objects.filter(principal=principal, key=key).exists()
+
+
 def find_resource(*, principal: UUID, key: str, fingerprint: str) -> UUID | None:
     """
     Return what the key made, or None if it is new. Call inside the transaction that will make it.

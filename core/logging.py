@@ -92,6 +92,8 @@ def logging_config(level: str) -> dict[str, Any]:
             # Their lines would carry paths with keys in them; RequestLog writes ours.
             "django.server": {"level": "ERROR"},
             "django.request": {"level": "ERROR"},
+            # Anybody may ask by any name: an answer, not an error.
+            "django.security.DisallowedHost": {"level": "CRITICAL"},
             "urllib3": {"level": "WARNING"},
             "kombu": {"level": "WARNING"},
             "amqp": {"level": "WARNING"},

@@ -49,6 +49,7 @@ HOLD_OUTAGE_CAP = timedelta(minutes=env.number("HOLD_OUTAGE_CAP_MINUTES", low=0,
 # What one address, account or user may do how often: core/throttling.py.
 LOGINS_PER_ADDRESS = env.rate("LOGINS_PER_ADDRESS")
 LOGINS_PER_ACCOUNT = env.rate("LOGINS_PER_ACCOUNT")
+LOGINS_PER_ACCOUNT_ANYWHERE = env.rate("LOGINS_PER_ACCOUNT_ANYWHERE")
 ADMIN_LOGINS_PER_ADDRESS = env.rate("ADMIN_LOGINS_PER_ADDRESS")
 SIGN_UPS_PER_ADDRESS = env.rate("SIGN_UPS_PER_ADDRESS")
 REJECTED_WEBHOOKS_PER_ADDRESS = env.rate("REJECTED_WEBHOOKS_PER_ADDRESS")
@@ -84,9 +85,10 @@ INSTALLED_APPS = [
 ]
 
 MIDDLEWARE = [
+    "core.middleware.RequestLog",
+    "core.health.Probes",
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
-    "core.middleware.RequestLog",
     "core.middleware.NotKept",
     "core.middleware.PlainRefusals",
     "django.contrib.sessions.middleware.SessionMiddleware",
@@ -228,7 +230,7 @@ SECURE_CONTENT_TYPE_NOSNIFF = True
 # Not `no-referrer`: forms would then come with `Origin: null` and be refused.
 SECURE_REFERRER_POLICY = "same-origin"
 SECURE_SSL_REDIRECT = HTTPS
-SECURE_REDIRECT_EXEMPT = [r"^healthz$", r"^readyz$", r"^metrics$"]
+SECURE_REDIRECT_EXEMPT = [r"^metrics$"]
 SECURE_HSTS_SECONDS = 31_536_000 if HTTPS else 0
 SECURE_HSTS_INCLUDE_SUBDOMAINS = HTTPS
 SECURE_HSTS_PRELOAD = HTTPS

@@ -2,6 +2,7 @@
 
 from typing import ClassVar
 
+from django.core.validators import RegexValidator
 from django.utils import timezone
 from drf_spectacular.utils import OpenApiExample, extend_schema
 from rest_framework import serializers
@@ -18,6 +19,8 @@ from core.schema import refuses
 from core.serializers import RequestBody
 from core.throttling import spend
 
+ASCII = RegexValidator(r"^[!-~]*$", "Plain letters only: write the domain in its xn-- form.")
+
 
 class Users(APIView):
     """Accounts."""
@@ -28,7 +31,8 @@ class Users(APIView):
     class Input(RequestBody):
         """Who travels."""
 
-        email = serializers.EmailField(max_length=254)
+        # Lower case is not one thing beyond ASCII: PostgreSQL and Python know other pairs.
+        email = serializers.EmailField(max_length=254, validators=[ASCII])
         password = serializers.CharField(max_length=128, trim_whitespace=False)
         first_name = serializers.CharField(max_length=60)
         last_name = serializers.CharField(max_length=60)
@@ -113,8 +117,12 @@ class Tokens(APIView):
     def post(self, request: Request) -> Response:
         body = self.Input(data=request.data)
         body.is_valid(raise_exception=True)
-        spend("LOGINS_PER_ADDRESS", who=client_address(request), at=timezone.now())
-        spend("LOGINS_PER_ACCOUNT", who=body.validated_data["email"].lower(), at=timezone.now())
+        accounts.count_attempt(
+            email=body.validated_data["email"],
+            address=client_address(request),
+            door="LOGINS_PER_ADDRESS",
+            at=timezone.now(),
+        )
         login = accounts.log_in(**body.validated_data)
         return Response(self.Output(login).data, status=201)
 

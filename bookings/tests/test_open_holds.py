@@ -89,6 +89,25 @@ def test_the_refusal_says_what_to_do_and_repeats_are_still_answered() -> None:
 
 
 @pytest.mark.django_db
+def test_repeating_a_request_is_no_new_attempt(settings: Settings) -> None:
+    settings.HOLDS_PER_USER = Rate(1, timedelta(hours=1))
+    client, headers, first = client_of(UserFactory.create()), key(), timezone.now().date()
+    body = {
+        "listing": str(ListingFactory.create().id),
+        "check_in": str(first + timedelta(days=20)),
+        "check_out": str(first + timedelta(days=21)),
+        "guests": 1,
+    }
+
+    answers = [
+        client.post("/api/v1/bookings", body, format="json", headers=headers) for _ in range(3)
+    ]
+
+    assert [answer.status_code for answer in answers] == [201, 201, 201]
+    assert len({answer.json()["id"] for answer in answers}) == 1
+
+
+@pytest.mark.django_db
 def test_holding_and_giving_up_over_and_over_has_an_end(settings: Settings) -> None:
     settings.HOLDS_PER_USER = Rate(2, timedelta(hours=1))
     client, listing = client_of(UserFactory.create()), ListingFactory.create()

@@ -3,7 +3,7 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
-from django.contrib.auth.hashers import make_password
+from django.contrib.auth.hashers import Argon2PasswordHasher, make_password
 from django.db import connection
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
@@ -151,16 +151,30 @@ def test_a_phone_number_is_an_ethiopian_mobile_one_or_none(number: str, *, is_ta
     assert is_taken or list(body.errors) == ["phone_number"]
 
 
-def test_a_login_does_not_tell_who_has_an_account(client: Client) -> None:
+def test_a_login_does_not_tell_who_has_an_account(
+    client: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
     _register(client)
     closed = UserFactory.create(is_active=False)
     closed.set_password(PASSWORD)
     closed.save()
 
+    hashes: list[str] = []
+    for way in ("encode", "verify"):
+        done = getattr(Argon2PasswordHasher, way)
+
+        def counted(*args: Any, done: Any = done, way: str = way) -> Any:
+            hashes.append(way)
+            return done(*args)
+
+        monkeypatch.setattr(Argon2PasswordHasher, way, counted)
+
     wrong = _log_in(client, password="wrong-buna-72")
     unknown = _log_in(client, email="nobody@guzo.et")
     inactive = _log_in(client, email=closed.email)
 
+    # Each costs one hash, checked or made.
+    assert hashes == ["verify", "encode", "verify"]
     assert wrong.status_code == unknown.status_code == inactive.status_code == 401
     assert wrong.content == unknown.content == inactive.content
 
@@ -250,3 +264,11 @@ def test_a_person_is_made_on_the_command_line_with_a_lower_case_address() -> Non
     assert operator.email == "operator@guzo.et"
     assert operator.is_staff
     assert User.objects.get_by_natural_key("OPERATOR@guzo.et") == operator
+
+
+@pytest.mark.parametrize("email", ["İ" * 200 + "@guzo.et", "a@bᲉc.com", "ሰላም@guzo.et"])
+def test_an_address_beyond_ascii_is_pointed_at(client: Client, email: str) -> None:
+    refused = _register(client, email=email)
+
+    assert refused.status_code == 400
+    assert refused.json()["errors"][0]["pointer"] == "/email"

@@ -85,3 +85,14 @@ def test_the_front_door_leads_to_the_documentation(client: Client) -> None:
 
     assert answer.status_code == 200
     assert answer.redirect_chain == [("/api/v1/docs", 302)]
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize("path", ["/healthz", "/readyz"])
+def test_a_probe_may_ask_by_any_name_over_plain_http(
+    client: Client, settings: Settings, path: str
+) -> None:
+    settings.SECURE_SSL_REDIRECT = True
+    settings.ALLOWED_HOSTS = ["guzo.example.et"]
+
+    assert client.get(path, headers={"Host": "10.0.0.3:8000"}).status_code == 200

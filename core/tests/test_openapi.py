@@ -87,8 +87,6 @@ def test_it_has_every_call_of_the_contract(document: Document) -> None:
         "/api/v1/schema",
         "/api/v1/docs",
         "/admin/",
-        "/healthz",
-        "/readyz",
         "/metrics",
     ],
 )
