@@ -155,12 +155,12 @@ class Replays(ListAPIView[Replay]):
         ),
         examples=[
             OpenApiExample(
-                "What is dead",
+                "Once more",
                 request_only=True,
                 value={
-                    "select": {"state": "dead", "since": "2026-11-22T09:00:00Z"},
-                    "handler": "send_confirmation",
-                    "reason": "the mail server is back",
+                    "select": {"type": "payment.succeeded"},
+                    "mode": "rerun",
+                    "reason": "the handler was mended",
                 },
             )
         ],
