@@ -74,6 +74,23 @@ def test_a_title_loses_what_chapa_refuses(title: str, plain: str) -> None:
 
 
 @pytest.mark.parametrize(
+    ("name", "plain"),
+    [
+        ("ሀና", "ሀና"),
+        ("Zoe\u0301 d\u2019Arc-Noël Jr.", "Zoe\u0301 d'Arc-Noël Jr."),
+        ("<script>alert(1)</script>", "scriptalertscript"),
+        ("../../etc/passwd", "....etcpasswd"),
+        ("Hanna\r\n \x00\ud800☎ 7", "Hanna"),
+        ("a" * 59 + " bc", "a" * 59),
+    ],
+)
+def test_of_a_name_only_what_names_are_made_of_is_sent(name: str, plain: str) -> None:
+    wire = a_checkout(first_name=name, last_name=name).to_wire()
+
+    assert (wire["first_name"], wire["last_name"]) == (plain, plain)
+
+
+@pytest.mark.parametrize(
     "phone_number", ["+251911223344", "251911223344", "0911 22 33 44", "+251 (911) 22-33-44"]
 )
 def test_a_phone_number_is_sent_in_the_local_form(phone_number: str) -> None:
