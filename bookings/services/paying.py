@@ -72,8 +72,8 @@ def start_payment(
     :raises BookingNotPayable: if it is not held any more, or money has arrived for it.
     :raises TooManyPayments: after `MOST_PAYMENTS` for one booking: each asks Chapa again.
     :raises GatewayRefused: if Chapa says no; the payment has failed, another may be started.
-    :raises GatewayUnavailable: if Chapa refuses our key; the payment that found that out stays
-        pending, and for a while no other one is made.
+    :raises GatewayUnavailable: if Chapa refuses our key; a payment that found that out stays
+        pending, and once a second one did, no other is made for a while.
     """
     with checkout.waiting_slot() as may_wait:
         with transaction.atomic():

@@ -5,15 +5,16 @@ from datetime import datetime, timedelta
 from typing import Self
 
 from django.conf import settings
+from django.db.models import QuerySet
 
 from core.errors import Unavailable
-from payments.chapa.wire import Outcome
+from payments.chapa.wire import Opening, Outcome
 from payments.models import GatewayCall
 
 # Chapa is away when it leaves this many in a row without an answer; the next sweep tries again.
 # One payment that it answers oddly is not that.
 SILENT_IN_A_ROW = 3
-# Then the next who wants something of Chapa finds out whether the key has been put right.
+# Then whoever wants something of Chapa next, a few at once perhaps, finds out.
 KEY_REFUSED_FOR = timedelta(seconds=30)
 
 
@@ -25,24 +26,52 @@ class GatewayUnavailable(Unavailable):
 
 def key_refused_for(at: datetime) -> timedelta | None:
     """
-    Return how long nobody should ask Chapa, or None unless its newest answer refused our key.
+    Return how long nobody should ask about a payment, or None unless the newest verify says so.
 
-    Read from the evidence, so all processes agree. Of another mode's payments it says nothing:
-    those are refused to every key of this mode. Nor do cancellations, a right of their own.
+    Read from the evidence, so all processes agree. A refused initialize does not count: it may be
+    about that one payment, and everyone's money is found by asking.
     """
-    newest = (
-        GatewayCall.objects.filter(
-            asked_at__gt=at - KEY_REFUSED_FOR,
-            kind__in=(GatewayCall.Kind.INITIALIZE, GatewayCall.Kind.VERIFY),
-            payment__mode=settings.CHAPA_MODE,
-        )
-        .order_by("-asked_at", "-id")
-        .values_list("outcome", "asked_at")
-        .first()
-    )
-    if newest is None or newest[0] != Outcome.CONFIG_ERROR:
+    newest = _calls(at).filter(kind=GatewayCall.Kind.VERIFY).first()
+    if newest is None or newest.outcome != Outcome.CONFIG_ERROR:
         return None
-    return min(newest[1] + KEY_REFUSED_FOR - at, KEY_REFUSED_FOR)
+    return _rest(newest, at)
+
+
+def starting_refused_for(at: datetime) -> timedelta | None:
+    """
+    Return how long nobody should start a payment, or None.
+
+    That is while nobody should ask, and after two payments in a row were refused their checkout
+    with no other answer since the first of them.
+    """
+    if (wait := key_refused_for(at)) is not None:
+        return wait
+    calls = _calls(at)
+    newest = list(calls.filter(kind=GatewayCall.Kind.INITIALIZE)[:2])
+    if len({call.payment_id for call in newest}) < 2:
+        return None
+    since = calls.filter(asked_at__gte=newest[1].asked_at)
+    if since.exclude(outcome=Opening.CONFIG_ERROR).exists():
+        return None
+    return _rest(newest[1], at)
+
+
+def _calls(at: datetime) -> QuerySet[GatewayCall]:
+    """
+    Return what may be about our key, the newest first.
+
+    Another mode's payments are refused to every key of this mode, and cancelling is a right of
+    its own.
+    """
+    return GatewayCall.objects.filter(
+        asked_at__gt=at - KEY_REFUSED_FOR,
+        kind__in=(GatewayCall.Kind.INITIALIZE, GatewayCall.Kind.VERIFY),
+        payment__mode=settings.CHAPA_MODE,
+    ).order_by("-asked_at", "-id")
+
+
+def _rest(call: GatewayCall, at: datetime) -> timedelta:
+    return min(call.asked_at + KEY_REFUSED_FOR - at, KEY_REFUSED_FOR)
 
 
 @dataclass

@@ -19,7 +19,7 @@ from payments import gateway, schedule, states
 from payments.chapa.wire import CheckoutRequest, Closing, Initialization, Opening
 from payments.events import PaymentExpired, PaymentFailed, PaymentInitiated
 from payments.models import Payment
-from payments.services.breaker import GatewayUnavailable, key_refused_for
+from payments.services.breaker import GatewayUnavailable, starting_refused_for
 from payments.services.leasing import LEASE
 from payments.services.settling import settle_payment
 from payments.settlement import NoAnswer
@@ -96,7 +96,7 @@ def open_payment(
     existing = Payment.objects.filter(reference=reference, status__in=states.OPEN).first()
     if existing is not None:
         return OpenedPayment(existing, is_new=False)
-    if (wait := key_refused_for(at)) is not None:
+    if (wait := starting_refused_for(at)) is not None:
         raise GatewayUnavailable("Nothing was started. Try again later.", retry_after=wait)
     payment_id = new_id()
     payment = Payment.objects.create(

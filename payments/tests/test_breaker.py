@@ -1,11 +1,17 @@
 """When nobody asks Chapa: after silences in a row, and after it refused our key."""
 
-from datetime import timedelta
+from collections.abc import Callable
+from datetime import datetime, timedelta
 
 import pytest
 
-from payments.models import GatewayCall
-from payments.services.breaker import KEY_REFUSED_FOR, Breaker, key_refused_for
+from payments.models import GatewayCall, Payment
+from payments.services.breaker import (
+    KEY_REFUSED_FOR,
+    Breaker,
+    key_refused_for,
+    starting_refused_for,
+)
 from payments.services.checkout import open_checkout
 from payments.services.reconciling import check_due_payments
 from payments.services.settling import settle_payment
@@ -13,6 +19,7 @@ from payments.tests.cast import RunningSandbox
 from payments.tests.factories import NOW, PaymentFactory
 
 MOMENT = timedelta(microseconds=1)
+WaitsFor = Callable[[datetime], timedelta | None]
 
 
 def test_only_silences_in_a_row_open_the_breaker() -> None:
@@ -25,37 +32,74 @@ def test_only_silences_in_a_row_open_the_breaker() -> None:
     assert breaker.is_open
 
 
-def call(kind: str, outcome: str, *, ago: timedelta = timedelta(0), mode: str = "test") -> None:
+def call(
+    kind: str, outcome: str, *, ago: float = 0, mode: str = "test", payment: Payment | None = None
+) -> Payment:
+    payment = payment or PaymentFactory.create(mode=mode)
     GatewayCall.objects.create(
-        payment=PaymentFactory.create(mode=mode),
+        payment=payment,
         kind=kind,
-        asked_at=NOW - ago,
+        asked_at=NOW - timedelta(seconds=ago),
         took_ms=1,
         outcome=outcome,
         evidence={},
         actor="test",
     )
+    return payment
 
 
 @pytest.mark.django_db
-@pytest.mark.parametrize("kind", ["initialize", "verify"])
-def test_a_refused_key_is_not_tried_for_a_while(kind: str) -> None:
-    call(kind, "config_error")
+@pytest.mark.parametrize("waits_for", [key_refused_for, starting_refused_for])
+def test_a_refused_verify_stops_everybody_for_a_while(waits_for: WaitsFor) -> None:
+    call("verify", "config_error")
 
-    assert key_refused_for(NOW) == KEY_REFUSED_FOR
-    assert key_refused_for(NOW + KEY_REFUSED_FOR - MOMENT) == MOMENT
-    assert key_refused_for(NOW + KEY_REFUSED_FOR) is None
+    assert waits_for(NOW) == KEY_REFUSED_FOR
+    assert waits_for(NOW + KEY_REFUSED_FOR - MOMENT) == MOMENT
+    assert waits_for(NOW + KEY_REFUSED_FOR) is None
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize("outcome", ["pending", "transient"])
+def test_a_newer_verify_that_is_not_refused_lets_everyone_ask(outcome: str) -> None:
+    call("verify", "config_error", ago=2)
+    call("verify", outcome, ago=1)
+
+    assert key_refused_for(NOW) is None
+    assert starting_refused_for(NOW) is None
+
+
+@pytest.mark.django_db
+def test_two_payments_refused_in_a_row_stop_starts_and_nothing_else() -> None:
+    call("initialize", "config_error", ago=10)
+    assert starting_refused_for(NOW) is None
+
+    call("initialize", "config_error", ago=5)
+
+    assert starting_refused_for(NOW) == KEY_REFUSED_FOR - timedelta(seconds=10)
+    assert key_refused_for(NOW) is None
 
 
 @pytest.mark.django_db
 @pytest.mark.parametrize(
-    ("kind", "outcome"), [("verify", "pending"), ("initialize", "opened"), ("verify", "transient")]
+    ("kind", "outcome"), [("verify", "not_found"), ("initialize", "opened"), ("verify", "paid")]
 )
-def test_any_newer_answer_that_is_no_refusal_lets_everyone_ask(kind: str, outcome: str) -> None:
-    call("initialize", "config_error", ago=timedelta(seconds=2))
-    call(kind, outcome, ago=timedelta(seconds=1))
+@pytest.mark.parametrize("ago", [7, 3])
+def test_any_other_answer_since_the_first_refusal_lets_everyone_start(
+    kind: str, outcome: str, ago: float
+) -> None:
+    call("initialize", "config_error", ago=10)
+    call("initialize", "config_error", ago=5)
+    call(kind, outcome, ago=ago)
 
-    assert key_refused_for(NOW) is None
+    assert starting_refused_for(NOW) is None
+
+
+@pytest.mark.django_db
+def test_one_payment_refused_again_and_again_stops_nobody() -> None:
+    refused = call("initialize", "config_error", ago=2)
+    call("initialize", "config_error", ago=1, payment=refused)
+
+    assert starting_refused_for(NOW) is None
 
 
 @pytest.mark.django_db
@@ -63,17 +107,18 @@ def test_any_newer_answer_that_is_no_refusal_lets_everyone_ask(kind: str, outcom
     ("kind", "mode"), [("cancel", "test"), ("verify", "live"), ("initialize", "live")]
 )
 def test_a_refusal_that_is_not_about_our_key_stops_nobody(kind: str, mode: str) -> None:
-    call(kind, "config_error", mode=mode)
+    for ago in (2, 1):
+        call(kind, "config_error", ago=ago, mode=mode)
 
     assert key_refused_for(NOW) is None
+    assert starting_refused_for(NOW) is None
 
 
-@pytest.mark.parametrize("fault", ["401", "403"])
-def test_a_sweep_asks_once_each_time_the_wait_is_over(chapa: RunningSandbox, fault: str) -> None:
+def test_a_sweep_asks_once_each_time_the_wait_is_over(chapa: RunningSandbox) -> None:
     payments = [PaymentFactory.create(checkout_url="", next_check_at=NOW) for _ in range(3)]
     for payment in payments:
         open_checkout(payment_id=payment.id, at=NOW - KEY_REFUSED_FOR)
-    chapa.faults.set({"verify": fault})
+    chapa.faults.set({"verify": "401"})
 
     def sweep(seconds: int) -> dict[str, int]:
         return dict(check_due_payments(lambda: NOW + timedelta(seconds=seconds)))
@@ -92,11 +137,12 @@ def test_a_sweep_asks_once_each_time_the_wait_is_over(chapa: RunningSandbox, fau
 def test_the_first_answer_after_the_key_was_put_right_lets_everyone_ask(
     chapa: RunningSandbox,
 ) -> None:
-    payment = PaymentFactory.create(checkout_url="")
-    chapa.faults.set({"initialize": "401"})
-    open_checkout(payment_id=payment.id, at=NOW)
+    payment = PaymentFactory.create()
+    chapa.faults.set({"verify": "401"})
+    settle_payment(payment_id=payment.id, at=NOW)
     assert key_refused_for(NOW) is not None
+    chapa.faults.clear()
 
-    settle_payment(payment_id=payment.id, at=NOW + KEY_REFUSED_FOR)
+    settle_payment(payment_id=payment.id, at=NOW + KEY_REFUSED_FOR - MOMENT)
 
-    assert key_refused_for(NOW + KEY_REFUSED_FOR) is None
+    assert key_refused_for(NOW + KEY_REFUSED_FOR - MOMENT) is None

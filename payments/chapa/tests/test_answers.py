@@ -155,6 +155,16 @@ def test_json_of_another_shape_is_not_recognised(body: bytes) -> None:
     assert parse_cancellation(200, body).closing is Closing.UNKNOWN
 
 
+@pytest.mark.parametrize("http_status", [401, 403])
+@pytest.mark.parametrize(
+    "body", [HTML, b"", b"[]", b"{}", b'{"message":"Forbidden"}', b'{"status":"failed"}']
+)
+def test_only_chapas_own_words_refuse_our_key(http_status: int, body: bytes) -> None:
+    assert parse_verification(http_status, body).outcome is Outcome.TRANSIENT
+    assert parse_initialization(http_status, body, HOSTS).opening is Opening.UNKNOWN
+    assert parse_cancellation(http_status, body).closing is Closing.UNKNOWN
+
+
 def test_a_router_that_knows_no_such_path_does_not_speak_of_the_transaction() -> None:
     assert parse_verification(404, b'{"message":"Not Found"}').outcome is Outcome.UNRECOGNISED
 

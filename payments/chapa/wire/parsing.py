@@ -27,6 +27,7 @@ from payments.chapa.wire.reading import (
 )
 
 _NOT_OUR_RIGHT = (401, 403)
+_NO_ANSWER = (*_NOT_OUR_RIGHT, 408, 429)
 
 _USED_BEFORE = ("used before", "already been taken", "validation.unique")
 _DEFINITE_REFUSALS = (
@@ -103,8 +104,13 @@ def parse_cancellation(http_status: int, body: bytes) -> Cancellation:
     )
 
 
+def _refuses_our_key(http_status: int, envelope: Envelope | None) -> bool:
+    """A proxy in front may forbid one odd request; only Chapa's own words are about our key."""
+    return http_status in _NOT_OUR_RIGHT and envelope is not None and envelope.is_chapas
+
+
 def _opening(http_status: int, envelope: Envelope | None, *, has_pinned_url: bool) -> Opening:
-    if http_status in _NOT_OUR_RIGHT:
+    if _refuses_our_key(http_status, envelope):
         return Opening.CONFIG_ERROR
     if envelope is None:
         return Opening.UNKNOWN
@@ -124,9 +130,9 @@ def _opening(http_status: int, envelope: Envelope | None, *, has_pinned_url: boo
 
 
 def _outcome(http_status: int, envelope: Envelope | None) -> Outcome:
-    if http_status in _NOT_OUR_RIGHT:
+    if _refuses_our_key(http_status, envelope):
         return Outcome.CONFIG_ERROR
-    if http_status in (408, 429) or http_status >= 500 or envelope is None:
+    if http_status in _NO_ANSWER or http_status >= 500 or envelope is None:
         return Outcome.TRANSIENT
     if http_status == 200 and envelope.data is not None:
         return _settled_outcome(envelope, envelope.data)
@@ -150,7 +156,7 @@ def _settled_outcome(envelope: Envelope, data: Mapping[str, object]) -> Outcome:
 
 
 def _closing(http_status: int, envelope: Envelope | None) -> Closing:
-    if http_status in _NOT_OUR_RIGHT:
+    if _refuses_our_key(http_status, envelope):
         return Closing.CONFIG_ERROR
     if envelope is None:
         return Closing.UNKNOWN

@@ -51,6 +51,11 @@ class Envelope:
     has_field_messages: bool
     data: Mapping[str, object] | None
 
+    @property
+    def is_chapas(self) -> bool:
+        """Whether it says both things that each of Chapa's own answers says."""
+        return bool(self.status and self.message)
+
     def evidence(self) -> Evidence:
         """Return what may be kept for ever: no name, address, number or link of a person."""
         kept = None if self.data is None else _kept(self.data)

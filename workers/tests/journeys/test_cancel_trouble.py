@@ -25,7 +25,7 @@ CANCEL = [
     ("paid before", False, "refused", "paid"),
     ("race", True, "closed", "paid"),
     ("401", False, "config_error", "silent"),
-    ("403", True, "config_error", "silent"),
+    ("403", True, "unknown", "silent"),
     ("429", False, "unknown", "silent"),
     ("500", True, "unknown", "silent"),
     ("html", False, "unknown", "silent"),

@@ -12,6 +12,7 @@ from bookings.tests.factories import BookingFactory
 from events.delivery import drain_all
 from payments.chapa.sandbox.server import RunningSandbox
 from payments.models import Payment
+from payments.services.reconciling import check_due_payments
 from workers.tests.journeys.cast import (
     QUIET,
     RESCUE,
@@ -62,7 +63,8 @@ INITIALIZE = [
     ("object", True, "refused", REFUSED),
     ("401", False, "config_error", UNAVAILABLE),
     ("401", True, "config_error", UNAVAILABLE),
-    ("403", False, "config_error", UNAVAILABLE),
+    ("403", False, "unknown", LEFT_OPEN),
+    ("403", True, "unknown", LEFT_OPEN),
 ]
 
 
@@ -117,17 +119,18 @@ def test_a_payment_that_chapa_opens_badly_is_paid_once_all_the_same(
     assert (paid.tx_ref == payment.tx_ref) == (effect or told.payment == "pending")
 
 
-def test_while_chapa_refuses_our_key_one_at_a_time_finds_out_and_no_payment_is_made(
+def test_while_chapa_refuses_our_key_few_ask_and_no_payment_is_made(
     traveller: Client, booking: Booking, chapa: RunningSandbox
 ) -> None:
-    open_already, waiting, later = (
-        BookingFactory.create(traveller=traveller.user) for _ in range(3)
+    open_already, waiting, second, later = (
+        BookingFactory.create(traveller=traveller.user) for _ in range(4)
     )
     assert traveller.start_payment(str(open_already.id)).status_code == 201
     chapa.faults.set({"initialize": "500"})
     assert traveller.start_payment(str(waiting.id)).status_code == 202
     chapa.faults.set({"initialize": "401", "verify": "401"})
-    assert traveller.start_payment(str(booking.id)).status_code == 503
+    for each in (booking, second):
+        assert traveller.start_payment(str(each.id)).status_code == 503
     began = timezone.now()
     pending = Payment.objects.count()
 
@@ -143,12 +146,40 @@ def test_while_chapa_refuses_our_key_one_at_a_time_finds_out_and_no_payment_is_m
     drain_all(clock_at(began + RESCUE - timedelta(seconds=2)))
     assert (Payment.objects.count(), calls()) == (pending, asked)
 
-    # Two rescues are due; the first is refused and the second does not ask.
+    # Three rescues are due; the first is refused and the others do not ask.
     drain_all(clock_at(began + RESCUE))
     assert calls() == asked + 1
 
     chapa.faults.clear()
     drain_all(clock_at(began + SWEEP))
-    for each in (waiting, booking):
+    for each in (waiting, booking, second):
         assert traveller.start_payment(str(each.id)).json()["checkout_url"] is not None
     assert traveller.start_payment(str(later.id)).status_code == 201
+
+
+def test_a_payment_that_is_refused_for_ever_hides_nobodys_money(
+    traveller: Client,
+    stranger: Client,
+    booking: Booking,
+    chapa: RunningSandbox,
+    pay: Pay,
+) -> None:
+    chapa.faults.set(QUIET)
+    pay(traveller.start_payment(str(booking.id)).json()["checkout_url"])
+    paid = Payment.objects.get()
+    chapa.faults.set({"initialize": "401"})
+    poisoned = BookingFactory.create(traveller=stranger.user)
+    assert stranger.start_payment(str(poisoned.id)).status_code == 503
+    at, due = timezone.now(), paid.next_check_at
+    assert due is not None
+
+    while at < due:
+        at += timedelta(seconds=10)
+        drain_all(clock_at(at))
+        check_due_payments(clock_at(at))
+    drain_all(clock_at(at))
+
+    assert chapa.store.calls(Payment.objects.exclude(id=paid.id).get().tx_ref)["initialize"] > 1
+    paid.refresh_from_db()
+    booking.refresh_from_db()
+    assert (paid.status, booking.status) == ("succeeded", "confirmed")
