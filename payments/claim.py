@@ -7,6 +7,7 @@ from payments import states
 
 # A real one nests 2 levels, and `meta` is whatever we sent.
 DEEPEST = 20
+_ABOUT_THE_CHARGE = ("charge.success", "charge.failed", "charge.cancelled")
 
 
 @dataclass(frozen=True)
@@ -17,6 +18,12 @@ class Claim:
     tx_ref: str = ""
     status: str = ""
     mode: str = ""
+
+    @property
+    def charge_status(self) -> str:
+        """The status, if it is the charge's; the success of a refund is news whatever it says."""
+        is_the_charges = not self.event or self.event.startswith(_ABOUT_THE_CHARGE)
+        return self.status if is_the_charges else ""
 
 
 def read_claim(body: bytes) -> Claim | None:
@@ -43,9 +50,9 @@ def read_claim(body: bytes) -> Claim | None:
     )
 
 
-def statuses_that_know(claimed: str) -> frozenset[str]:
-    """Return the states of a payment that have nothing left to learn from this claim."""
-    match claimed:
+def statuses_that_know(charge_status: str) -> frozenset[str]:
+    """Return the states of a payment that have nothing left to learn from a claim."""
+    match charge_status:
         case "success":
             return states.CAPTURED
         case "failed" | "cancelled" | "failed/cancelled":

@@ -97,7 +97,11 @@ class RefundRequested(PaymentEvent):
 
 @dataclass(frozen=True, kw_only=True)
 class WebhookReceived(DomainEvent):
-    """Chapa called with a good signature. What it claims is only a hint to ask."""
+    """
+    Chapa called with a good signature. What it claims is only a hint to ask.
+
+    `claims`: the status that it gives the charge; empty if it is about anything else.
+    """
 
     type: ClassVar[str] = "webhook.received"
     webhook_id: UUID

@@ -77,11 +77,14 @@ def receive_webhook(*, body: bytes, headers: Mapping[str, str], sender: str, at:
     kept.event, kept.tx_ref = claim.event, claim.tx_ref
     with transaction.atomic(), caused_by(Cause(actor="chapa")):
         # The floor, should the event's delivery die: the sweep asks.
-        knowing = Q(status__in=statuses_that_know(claim.status))
+        knowing = Q(status__in=statuses_that_know(claim.charge_status))
         _hint(Q(tx_ref=claim.tx_ref) & ~knowing, at)
         kept.matching = _matching(claim.tx_ref, otherwise=IncomingWebhook.Matching.UNMATCHED)
         kept.save(force_insert=True)
-        record(WebhookReceived(webhook_id=kept.id, tx_ref=claim.tx_ref, claims=claim.status), at=at)
+        record(
+            WebhookReceived(webhook_id=kept.id, tx_ref=claim.tx_ref, claims=claim.charge_status),
+            at=at,
+        )
     return kept.id
 
 

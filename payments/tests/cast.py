@@ -98,5 +98,5 @@ def post_webhook(client: Client, body: bytes, **headers: str) -> Any:
 
 def notify(tx_ref: str, status: str = "success", *, at: datetime = NOW) -> UUID:
     """Let a signed webhook come in."""
-    body = json.dumps({"event": "charge", "tx_ref": tx_ref, "status": status}).encode()
+    body = json.dumps({"event": f"charge.{status}", "tx_ref": tx_ref, "status": status}).encode()
     return receive_webhook(body=body, headers=signed(body), sender="", at=at)

@@ -1,9 +1,11 @@
 """What follows a signed webhook, delivered by the engine."""
 
+import json
 from datetime import timedelta
 
 import pytest
 from django.db import transaction
+from django.test import Client
 from django.utils import timezone
 
 from core.tests.threads import at_once
@@ -14,7 +16,8 @@ from payments.models import Payment
 from payments.services.checkout import expire_payment, open_checkout
 from payments.services.leasing import take_lease
 from payments.services.recording import cancel_pending
-from payments.tests.cast import RunningSandbox, notify
+from payments.services.settling import settle_payment
+from payments.tests.cast import RunningSandbox, at_chapa, notify, post_webhook, signed
 from payments.tests.factories import NOW, PaymentFactory
 
 
@@ -47,6 +50,32 @@ def test_one_question_answers_all_webhooks_that_came_before_it(
     deliver()
     assert verified(chapa, payment) == 2
     assert Receipt.objects.count() == 6
+
+
+@pytest.mark.parametrize(
+    ("event", "asks"),
+    [
+        ("charge.refunded", 1),
+        ("charge.reversed", 1),
+        ("refund.success", 1),
+        ("charge.success", 0),
+        ("charge.failed/cancelled", 0),
+        ("charge.cancelled", 0),
+        ("", 0),
+    ],
+)
+def test_the_success_of_anything_but_the_charge_is_news_of_money_that_came(
+    chapa: RunningSandbox, payment: Payment, client: Client, event: str, asks: int
+) -> None:
+    chapa.chapa.pay(at_chapa(chapa, payment))
+    settle_payment(payment_id=payment.id, at=NOW)
+    body = json.dumps({"event": event, "tx_ref": payment.tx_ref, "status": "success"}).encode()
+
+    assert post_webhook(client, body, **signed(body)).status_code == 200
+    assert (Payment.objects.get().hinted_at is not None) == bool(asks)
+    deliver()
+
+    assert verified(chapa, payment) == 1 + asks
 
 
 def test_workers_at_once_ask_once(chapa: RunningSandbox, payment: Payment) -> None:
