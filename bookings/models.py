@@ -156,7 +156,7 @@ class Mail(models.Model):
 
     event_id = models.BigIntegerField()
     kind = models.CharField(max_length=16, choices=Kind)
-    generation = models.PositiveSmallIntegerField(default=0)
+    generation = models.PositiveSmallIntegerField(default=0, db_default=0)
     booking = models.ForeignKey(Booking, models.PROTECT, related_name="mails")
     message_id = models.CharField(max_length=120)
     state = models.CharField(max_length=8, choices=State, default=State.QUEUED)

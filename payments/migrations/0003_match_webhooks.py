@@ -2,14 +2,6 @@
 
 from django.db import migrations, models
 
-# Those that came before are looked for no more: their deliveries are done.
-MATCH = """
-update payments_incomingwebhook w
-set matching = case when exists (select from payments_payment p where p.tx_ref = w.tx_ref)
-                    then 'matched' else 'parked' end
-where w.tx_ref <> ''
-"""
-
 
 class Migration(migrations.Migration):
     dependencies = [("payments", "0002_append_only")]
@@ -24,6 +16,7 @@ class Migration(migrations.Migration):
                     ("unmatched", "names no payment yet; looked for again"),
                     ("parked", "names no payment of ours: a person looks"),
                 ],
+                db_default="",
                 default="",
                 max_length=9,
             ),
@@ -39,15 +32,6 @@ class Migration(migrations.Migration):
                     ("constant_only", "only the constant, which anyone can replay"),
                 ],
                 max_length=16,
-            ),
-        ),
-        migrations.RunSQL(MATCH, migrations.RunSQL.noop),
-        migrations.AddIndex(
-            model_name="incomingwebhook",
-            index=models.Index(
-                condition=models.Q(("matching__in", ["unmatched", "parked"])),
-                fields=["matching", "received_at"],
-                name="payments_webhook_astray",
             ),
         ),
     ]

@@ -36,7 +36,9 @@ class IncomingWebhook(models.Model):
     event = models.CharField(max_length=80, blank=True, default="")
     tx_ref = models.CharField(max_length=80, blank=True, default="")
     # Empty: there is no tx_ref to look for.
-    matching = models.CharField(max_length=9, choices=Matching, blank=True, default="")
+    matching = models.CharField(
+        max_length=9, choices=Matching, blank=True, default="", db_default=""
+    )
 
     class Meta:
         indexes: ClassVar = [
