@@ -7,7 +7,7 @@ from difflib import get_close_matches
 from email.utils import parseaddr
 from pathlib import Path
 from typing import TypeVar
-from urllib.parse import urlsplit
+from urllib.parse import SplitResult, urlsplit
 
 from decouple import Config, RepositoryEmpty, RepositoryEnv, UndefinedValueError
 from django.core.exceptions import ImproperlyConfigured, ValidationError
@@ -44,7 +44,8 @@ class Environment:
         try:
             return parse(text)
         except ValueError as wrong:
-            raise ImproperlyConfigured(f"{name} is wrong: {wrong}") from wrong
+            # Without its cause, whose traceback may tell what the sentence does not.
+            raise ImproperlyConfigured(f"{name} is wrong: {wrong}") from None
 
     def refuse_unread(self) -> None:
         """
@@ -132,8 +133,20 @@ def _names(text: str) -> list[str]:
     return found
 
 
+def _address(text: str) -> SplitResult:
+    # What urlsplit says of it quotes it: a password that was not escaped stands in the port.
+    try:
+        parts = urlsplit(text)
+        wrong = parts.port == 0
+    except ValueError:
+        wrong = True
+    if wrong:
+        raise ValueError("expected an address, with a port of 1 to 65535 if any; escape passwords")
+    return parts
+
+
 def _url(text: str) -> str:
-    parts = urlsplit(text)
+    parts = _address(text)
     if parts.scheme not in ("http", "https") or not parts.hostname or parts.query or parts.fragment:
         raise ValueError("expected an http or https address without a query")
     if parts.username or parts.password:
@@ -143,8 +156,7 @@ def _url(text: str) -> str:
 
 def _server(text: str, schemes: tuple[str, ...]) -> str:
     # The text itself is not repeated: it may hold a password.
-    parts = urlsplit(text)
-    if text and (parts.scheme not in schemes or parts.port == 0):
+    if text and _address(text).scheme not in schemes:
         raise ValueError(f"expected an address that begins with {':// or '.join(schemes)}://")
     return text
 

@@ -4,6 +4,7 @@ import re
 import runpy
 from collections.abc import Callable
 from pathlib import Path
+from traceback import format_exception
 from typing import Any
 
 import pytest
@@ -130,13 +131,20 @@ def test_what_is_no_setting_is_refused_by_name(read: Read, name: str, hint: str)
         ("CHAPA_SECRET_KEY", "CHASECK-very-secret-4711"),
         ("DATABASE_URL", "mysql://guzo:very-secret-4711@db/guzo"),
         ("BROKER_URL", "http://guzo:very-secret-4711@broker"),
+        # A password that was not escaped is taken for a port, a path or a part of the host.
+        ("DATABASE_URL", "postgres://guzo:S4711et/tail@db/guzo"),
+        ("BROKER_URL", "redis://:S4711#et@b:6379/0"),
+        ("DATABASE_URL", "postgres://guzo:very-secret-4711@d\uff0fb/guzo"),
+        ("BROKER_URL", "redis://:very-secret-4711@[b:6379/0"),
+        ("PUBLIC_URL", "https://guzo:very-secret-4711@g\u2100.et"),
     ],
 )
 def test_a_refusal_does_not_repeat_a_secret(read: Read, name: str, value: str) -> None:
     with pytest.raises(ImproperlyConfigured) as refusal:
         read(**{name: value})
 
-    assert "4711" not in str(refusal.value)
+    assert str(refusal.value).startswith(f"{name} is wrong: ")
+    assert "4711" not in "".join(format_exception(refusal.value))
 
 
 @pytest.mark.parametrize("mode", ["test", "live"])
