@@ -1,5 +1,6 @@
 """Who is calling, as far as an address tells."""
 
+import re
 from ipaddress import IPv6Address, IPv6Network, ip_address
 
 from django.conf import settings
@@ -21,9 +22,16 @@ def client_address(request: HttpRequest) -> str:
     return _normal(seen[-1 - min(settings.TRUSTED_PROXY_COUNT, len(seen) - 1)])
 
 
+# As some proxies append it: 203.0.113.9:5678, [2001:db8::1]:443. Each connection has another port.
+_WITH_PORT = re.compile(
+    r"(?P<v4>[0-9.]+):[0-9]+|\[(?P<v6>[0-9A-Fa-f:.]*:[0-9A-Fa-f:.]*)\](:[0-9]+)?"
+)
+
+
 def _normal(text: str) -> str:
+    with_port = _WITH_PORT.fullmatch(text)
     try:
-        address = ip_address(text)
+        address = ip_address(with_port["v4"] or with_port["v6"] if with_port else text)
     except ValueError:
         return ""
     if not isinstance(address, IPv6Address):
