@@ -268,6 +268,8 @@ _UNSAFE_OUTSIDE = {
     "DEBUG": DEBUG,
     "SECRET_KEY": _UNSAFE_SECRET.fullmatch(SECRET_KEY) is not None or len(SECRET_KEY) < 50,
     "ALLOWED_HOSTS": "*" in ALLOWED_HOSTS,
+    # Something ends TLS in front of gunicorn, which does not: that is one.
+    "TRUSTED_PROXY_COUNT": TRUSTED_PROXY_COUNT == 0,
     "DATABASE_URL": not DATABASE_URL or "<" in DATABASE_URL,
     "BROKER_URL": not _BROKER_URL or "<" in _BROKER_URL,
     "EMAIL_BACKEND": not EMAIL_BACKEND.endswith(".smtp.EmailBackend"),

@@ -217,6 +217,7 @@ def test_the_production_block_is_accepted_once_its_secrets_are_filled_in(read: R
         ("SECRET_KEY", "too-short"),
         ("SECRET_KEY", "<50 random characters, but still the words of the sample file>"),
         ("ALLOWED_HOSTS", "*"),
+        ("TRUSTED_PROXY_COUNT", "0"),
         ("DATABASE_URL", ""),
         ("DATABASE_URL", "postgres://guzo:<password>@db.internal:5432/guzo"),
         ("BROKER_URL", ""),
