@@ -49,6 +49,15 @@ def spend(setting: str, *, who: str, at: datetime) -> None:
     raise TooMany(f"Try again in {math.ceil(wait.total_seconds() / 60)} min.", retry_after=wait)
 
 
+def within(setting: str, *, who: str, at: datetime) -> bool:
+    """Count one use as `spend` does, and say whether it was taken."""
+    try:
+        spend(setting, who=who, at=at)
+    except TooMany:
+        return False
+    return True
+
+
 def forget_full_buckets(*, before: datetime) -> int:
     """Remove what no longer limits anybody; return how many there were."""
     return in_batches(Throttle.objects.filter(full_at__lt=before), remove)

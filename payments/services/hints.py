@@ -15,7 +15,7 @@ from django.db.models.functions import Coalesce, Least
 
 from core.causality import Cause, caused_by
 from core.errors import Invalid, Refusal
-from core.throttling import spend
+from core.throttling import spend, within
 from events.outbox import record
 from payments import states
 from payments.chapa.signature import SIGNATURE_HEADERS, is_constant, matching_secret
@@ -43,16 +43,22 @@ class NotAnObject(Invalid):
     code = "not_an_object"
 
 
-def receive_webhook(*, body: bytes, headers: Mapping[str, str], sender: str, at: datetime) -> UUID:
+def receive_webhook(
+    *, body: bytes, headers: Mapping[str, str], sender: str, at: datetime
+) -> UUID | None:
     """
     Keep a signed webhook and record that it came, in one commit; return its id.
+
+    The same bytes are kept `REPEATED_WEBHOOKS` often. Beyond that they only hint, for whoever has
+    one signed webhook can repeat it for ever; there is no id then. Call it outside a transaction.
 
     The signature is HMAC-SHA256 over the raw bytes, in the header `CHAPA_SIGNATURE_HEADER`. The
     constant that Chapa also sends proves nothing about the body (docs/chapa.md, webhooks).
 
-    :raises SignatureRejected: after keeping digest, length and verdict, nothing else.
+    :raises SignatureRejected: after keeping digest, length and verdict, nothing else; of those
+        beyond `REJECTED_WEBHOOKS_KEPT` not even that.
     :raises TooMany: if the sender had too many rejected; then nothing is kept. A signed one is
-        never counted.
+        never refused for that.
     :raises NotAnObject: after keeping the bytes, for they were signed.
     """
     signature = headers.get(settings.CHAPA_SIGNATURE_HEADER, "")
@@ -66,11 +72,15 @@ def receive_webhook(*, body: bytes, headers: Mapping[str, str], sender: str, at:
     if secret_index is None:
         spend("REJECTED_WEBHOOKS_PER_ADDRESS", who=sender, at=at)
         _reject(kept, headers)
+    repeated = not within("REPEATED_WEBHOOKS", who=kept.digest, at=at)
+    if repeated:
+        log.warning("webhook.repeated", digest=kept.digest)
     kept.verdict = IncomingWebhook.Verdict.SIGNED
     kept.body = body
     claim = read_claim(body)
     if claim is None:
-        kept.save(force_insert=True)
+        if not repeated:
+            kept.save(force_insert=True)
         raise NotAnObject("It was kept. Send a JSON object.")
     if claim.mode and claim.mode != settings.CHAPA_MODE:
         log.error("webhook.other_mode", webhook_id=str(kept.id), mode=claim.mode)
@@ -79,6 +89,8 @@ def receive_webhook(*, body: bytes, headers: Mapping[str, str], sender: str, at:
         # The floor, should the event's delivery die: the sweep asks.
         knowing = Q(status__in=statuses_that_know(claim.charge_status))
         _hint(Q(tx_ref=claim.tx_ref) & ~knowing, at)
+        if repeated:
+            return None
         kept.matching = _matching(claim.tx_ref, otherwise=IncomingWebhook.Matching.UNMATCHED)
         kept.save(force_insert=True)
         record(
@@ -118,7 +130,8 @@ def hint_return(payment: Payment, *, at: datetime) -> None:
 
 def _reject(kept: IncomingWebhook, headers: Mapping[str, str]) -> NoReturn:
     kept.verdict = _verdict_on(headers)
-    kept.save(force_insert=True)
+    if within("REJECTED_WEBHOOKS_KEPT", who="anyone", at=kept.received_at):
+        kept.save(force_insert=True)
     if kept.verdict == IncomingWebhook.Verdict.CONSTANT_ONLY:
         # Somebody replays what a delivery once showed, or CHAPA_SIGNATURE_HEADER is set wrong.
         log.error("webhook.constant_only", digest=kept.digest)

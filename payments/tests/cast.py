@@ -99,4 +99,6 @@ def post_webhook(client: Client, body: bytes, **headers: str) -> Any:
 def notify(tx_ref: str, status: str = "success", *, at: datetime = NOW) -> UUID:
     """Let a signed webhook come in."""
     body = json.dumps({"event": f"charge.{status}", "tx_ref": tx_ref, "status": status}).encode()
-    return receive_webhook(body=body, headers=signed(body), sender="", at=at)
+    webhook_id = receive_webhook(body=body, headers=signed(body), sender="", at=at)
+    assert webhook_id is not None
+    return webhook_id

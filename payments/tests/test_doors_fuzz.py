@@ -90,7 +90,8 @@ def usual(client: Client) -> dict[str, str]:
 
 @pytest.fixture
 def unlimited(settings: Settings) -> None:
-    settings.REJECTED_WEBHOOKS_PER_ADDRESS = Rate(10**8, timedelta(seconds=1))
+    for limit in ("REJECTED_WEBHOOKS_PER_ADDRESS", "REJECTED_WEBHOOKS_KEPT", "REPEATED_WEBHOOKS"):
+        setattr(settings, limit, Rate(10**8, timedelta(seconds=1)))
 
 
 @pytest.mark.usefixtures("unlimited")

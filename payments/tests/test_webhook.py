@@ -1,12 +1,15 @@
 """Chapa's door: what is kept of a signed webhook, and what it moves."""
 
 import json
+from datetime import timedelta
 from typing import Any
 
 import pytest
 from django.test import Client
 from django.utils import timezone
+from pytest_django.fixtures import Settings
 
+from core.rates import Rate
 from events.models import Delivery, Event
 from payments.claim import Claim, read_claim
 from payments.models import IncomingWebhook, Payment
@@ -163,6 +166,43 @@ def test_only_what_may_be_news_hints(client: Client, status: str, claims: str, h
     after = Payment.objects.get()
     assert (after.next_check_at is not None) == hints
     assert (after.hinted_at is not None) == hints
+
+
+@pytest.fixture
+def three_repeats(settings: Settings) -> None:
+    settings.REPEATED_WEBHOOKS = Rate(3, timedelta(hours=1))
+
+
+@pytest.mark.usefixtures("three_repeats")
+def test_one_that_is_repeated_without_end_only_hints(client: Client) -> None:
+    payment = PaymentFactory.create()
+    body = json.dumps({"tx_ref": payment.tx_ref, "status": "success"}).encode()
+    answers = [post(client, body) for _ in range(3)]
+    Payment.objects.update(next_check_at=None, hinted_at=None)
+
+    answers += [post(client, body) for _ in range(2)]
+
+    assert {(each.status_code, each.content) for each in answers} == {(200, answers[0].content)}
+    counts = [model.objects.count() for model in (IncomingWebhook, Event, Delivery)]
+    assert counts == [3, 3, 3]
+    after = Payment.objects.get()
+    assert None not in (after.hinted_at, after.next_check_at)
+
+
+@pytest.mark.usefixtures("three_repeats")
+def test_signed_bytes_that_are_no_object_are_kept_no_oftener(client: Client) -> None:
+    answers = [post(client, b"[]") for _ in range(5)]
+
+    assert {(each.status_code, each.json()["code"]) for each in answers} == {(400, "not_an_object")}
+    assert IncomingWebhook.objects.count() == 3
+
+
+@pytest.mark.usefixtures("three_repeats")
+def test_another_body_is_no_repeat(client: Client) -> None:
+    for number in range(5):
+        assert post(client, b'{"tx_ref":"guzo-%d"}' % number).status_code == 200
+
+    assert IncomingWebhook.objects.count() == 5
 
 
 @pytest.mark.parametrize(

@@ -179,3 +179,21 @@ def test_a_flood_of_rejected_ones_fills_no_table_and_keeps_no_signed_one_out(
         assert post_webhook(client, PLAIN, **{ONE: right(PLAIN)}).status_code == 200
     elsewhere = client.post("/webhooks/chapa", PLAIN, "application/json", REMOTE_ADDR="10.0.0.2")
     assert elsewhere.status_code == 401
+
+
+def test_rejected_ones_from_ever_more_addresses_fill_no_table(
+    client: Client, settings: Settings, caplog: pytest.LogCaptureFixture
+) -> None:
+    settings.REJECTED_WEBHOOKS_KEPT = Rate(3, timedelta(hours=1))
+
+    flood = [
+        client.post("/webhooks/chapa", PLAIN, "application/json", REMOTE_ADDR=f"10.0.0.{each}")
+        for each in range(5)
+    ]
+
+    assert [each.status_code for each in flood] == [401] * 5
+    assert len({each.content for each in flood}) == 1
+    assert IncomingWebhook.objects.count() == 3
+    assert sum("webhook.rejected" in each.getMessage() for each in caplog.records) == 5
+    assert post_webhook(client, PLAIN, **{ONE: right(PLAIN)}).status_code == 200
+    assert IncomingWebhook.objects.filter(verdict="signed").count() == 1
