@@ -2,7 +2,7 @@
 .PHONY: help demo up test crash browser fuzz bench check lint clean
 
 # A caller's Python settings must not reach into .venv.
-unexport PYTHONHOME PYTHONPATH DJANGO_SETTINGS_MODULE
+unexport PYTHONHOME PYTHONPATH PYTHONDONTWRITEBYTECODE DJANGO_SETTINGS_MODULE
 # Amharic is printed whatever the locale.
 export PYTHONUTF8 := 1
 

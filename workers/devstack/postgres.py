@@ -24,12 +24,18 @@ _STOP_SECONDS = 10.0
 
 
 def start_postgres(
-    supervisor: Supervisor, *, data: Path, sockets: Path, environment: Mapping[str, str]
+    supervisor: Supervisor,
+    *,
+    data: Path,
+    sockets: Path,
+    environment: Mapping[str, str],
+    durable: bool = True,
 ) -> None:
     """
     Start the server and wait for it; the data folder is created if this is the first time.
 
-    The caller holds the lock of the folder: what an earlier run left there is stale.
+    The caller holds the lock of the folder: what an earlier run left there is stale. One that is
+    not `durable` forgets its last commits if the machine, not only the server, goes down.
 
     :raises StackFailed: if the binaries, or a user who may run them, are missing; or it fails.
     """
@@ -47,7 +53,7 @@ def start_postgres(
     _give_to(enter, data)
     for pid_file in (data / "postmaster.pid", sockets / ".s.PGSQL.5432.lock"):
         _remove_stale(pid_file, data)
-    supervisor.start(_server(binaries, data, sockets, enter, environment))
+    supervisor.start(_server(binaries, data, sockets, enter, environment, durable=durable))
 
 
 def _initdb(
@@ -68,6 +74,8 @@ def _server(
     sockets: Path,
     enter: Callable[[], None],
     environment: Mapping[str, str],
+    *,
+    durable: bool,
 ) -> Program:
     quoted = str(sockets).replace('"', '""')
     options = {
@@ -83,6 +91,8 @@ def _server(
         "log_min_error_statement": "panic",
         "log_error_verbosity": "terse",
     }
+    if not durable:
+        options |= {"fsync": "off", "synchronous_commit": "off", "full_page_writes": "off"}
     return Program(
         name="postgres",
         argv=(

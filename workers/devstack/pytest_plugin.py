@@ -63,6 +63,7 @@ def _start_servers() -> ExitStack:
                 data=PROJECT / local / "postgres",
                 sockets=sockets,
                 environment=environment,
+                durable=False,
             )
             for name in os.environ.keys() - environment.keys():
                 del os.environ[name]

@@ -25,6 +25,8 @@ from workers.celery import app
 from workers.doorbell import BUSY, LATEST, SOONEST, Bell, Relay
 from workers.tests.journeys.conftest import eventually
 
+pytestmark = pytest.mark.crash
+
 
 @contextmanager
 def running_relay() -> Iterator[Relay]:

@@ -8,12 +8,15 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+import pytest
 import requests
 
 from payments.chapa.tests.cast import HASH, TEST_KEY, a_checkout, wait_until
 from payments.chapa.tests.conftest import MakeClient
 from payments.chapa.tests.servers import Receiver
 from payments.chapa.wire import Opening, Outcome
+
+pytestmark = pytest.mark.crash
 
 
 @contextmanager

@@ -16,6 +16,8 @@ from payments.services.reconciling import check_due_payments
 from workers.tests.journeys.cast import QUIET, assert_paid_once, clock_at, tell_in_every_way
 from workers.tests.journeys.conftest import Client
 
+pytestmark = pytest.mark.crash
+
 END = timedelta(minutes=31)
 
 # fault, whether Chapa closes the link all the same, how the call is recorded, what the sweep says

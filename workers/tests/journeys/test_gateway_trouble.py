@@ -23,6 +23,8 @@ from workers.tests.journeys.cast import (
 )
 from workers.tests.journeys.conftest import Client, Pay, eventually
 
+pytestmark = pytest.mark.crash
+
 
 @dataclass(frozen=True)
 class Told:
