@@ -73,5 +73,7 @@ class Probes:
         self.get_response = get_response
 
     def __call__(self, request: HttpRequest) -> HttpResponse:
-        view = self._VIEWS.get(request.path_info, self.get_response)
-        return view(request)
+        # Whoever does not just ask is answered, and refused, like everybody else.
+        asks = request.method in ("GET", "HEAD")
+        view = self._VIEWS.get(request.path_info) if asks else None
+        return (view or self.get_response)(request)

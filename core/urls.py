@@ -5,7 +5,7 @@ from django.urls import URLPattern, URLResolver, include, path
 from django.views.generic import RedirectView
 from drf_spectacular.views import SpectacularJSONAPIView, SpectacularSwaggerSplitView
 
-from core import views
+from core import health, views
 from core.admin import log_in_operator
 
 handler400 = "core.problems.bad_request"
@@ -30,6 +30,8 @@ urlpatterns = [
     path("", include("payments.doors")),
     path("", include("bookings.doors")),
     path("", include("workers.console.doors")),
+    path("healthz", health.alive),
+    path("readyz", health.ready),
     path("admin/login/", log_in_operator),
     path("admin/", admin.site.urls),
 ]
