@@ -278,6 +278,8 @@ def _hold(user: User) -> Booking:
 
 def _somebody_waits() -> bool:
     with connection.cursor() as cursor:
+        # Within a transaction PostgreSQL shows the same moment for ever.
+        cursor.execute("select pg_stat_clear_snapshot()")
         cursor.execute(
             "select 1 from pg_stat_activity"
             " where datname = current_database() and wait_event_type = 'Lock'"
