@@ -7,6 +7,7 @@ from rest_framework.exceptions import ParseError
 from rest_framework.parsers import BaseParser
 
 from core.bodies import read_body
+from core.strict_json import refuse_constant, refuse_duplicates
 
 
 class JSONBody(BaseParser):
@@ -30,23 +31,12 @@ class JSONBody(BaseParser):
         try:
             return json.loads(
                 body.decode("utf-8"),
-                object_pairs_hook=_members,
-                parse_constant=_refuse,
+                object_pairs_hook=refuse_duplicates,
+                parse_constant=refuse_constant,
                 parse_float=_finite,
             )
         except (ValueError, RecursionError):
             raise ParseError from None
-
-
-def _members(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    members = dict(pairs)
-    if len(members) < len(pairs):
-        raise ValueError
-    return members
-
-
-def _refuse(constant: str) -> Any:
-    raise ValueError(constant)
 
 
 def _finite(text: str) -> float:

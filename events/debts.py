@@ -97,7 +97,7 @@ def take_receipts(debts: Sequence[Debt], at: datetime) -> set[int]:
             returning event_id, handler, generation
             """,
             [
-                f"{socket.gethostname()}:{os.getpid()}",
+                worker_name(),
                 at,
                 *_columns(debts),
                 [debt.attempts + 1 for debt in debts],
@@ -105,6 +105,11 @@ def take_receipts(debts: Sequence[Debt], at: datetime) -> set[int]:
         )
         written = set(cursor.fetchall())
     return {debt.id for debt in debts if (debt.event.id, debt.handler, debt.generation) in written}
+
+
+def worker_name() -> str:
+    """Return who settles a debt, as its receipt says."""
+    return f"{socket.gethostname()}:{os.getpid()}"
 
 
 def drop_receipts(debts: Sequence[Debt]) -> None:

@@ -3,6 +3,7 @@
 import json
 from dataclasses import dataclass
 
+from core.strict_json import refuse_constant, refuse_duplicates
 from payments import states
 
 # A real one nests 2 levels, and `meta` is whatever we sent.
@@ -34,7 +35,7 @@ def read_claim(body: bytes) -> Claim | None:
     """
     try:
         data = json.loads(
-            body.decode(), parse_constant=_refuse_constant, object_pairs_hook=_refuse_duplicates
+            body.decode(), parse_constant=refuse_constant, object_pairs_hook=refuse_duplicates
         )
     except (ValueError, RecursionError):
         return None
@@ -75,14 +76,3 @@ def _is_shallow(value: object, levels: int) -> bool:
         case _:
             return True
     return levels > 0 and all(_is_shallow(each, levels - 1) for each in inner)
-
-
-def _refuse_constant(name: str) -> float:
-    raise ValueError(f"{name} is not JSON")
-
-
-def _refuse_duplicates(pairs: list[tuple[str, object]]) -> dict[str, object]:
-    found = dict(pairs)
-    if len(found) != len(pairs):
-        raise ValueError("a key stands there twice")
-    return found

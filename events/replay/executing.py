@@ -129,7 +129,7 @@ def advance_replay(
 def running_replays() -> list[UUID]:
     return list(
         Replay.objects.filter(state=Replay.State.RUNNING)
-        .order_by("id")
+        .order_by("started_at")
         .values_list("id", flat=True)
     )
 

@@ -1,15 +1,14 @@
 """What a replay does about one debt, under that debt's lock."""
 
-import os
-import socket
 from datetime import datetime
 
 from django.db.models import Max
 
 from events.base import Route
-from events.debts import release_subjects
+from events.debts import release_subjects, worker_name
 from events.models import Delivery, Event, Receipt, Replay, ReplayItem
 from events.outbox import LANES, subject_key
+from events.replay.planning import STUCK, TOUCHED
 from events.routing import routing_table
 
 Outcome = ReplayItem.Outcome
@@ -33,7 +32,7 @@ def settle_item(item: ReplayItem, event: Event | None, replay: Replay, at: datet
     )
     match replay.mode:
         case Replay.Mode.RERUN:
-            return _run_again(event, route, owed, item, at)
+            return _run_again(event, route, owed, at)
         case Replay.Mode.SKIP:
             return _skip(owed, at)
         case _:
@@ -45,7 +44,7 @@ def _owe(event: Event, route: Route, owed: Delivery | None, at: datetime) -> Out
         if Receipt.objects.filter(event_id=event.id, handler=route.name).exists():
             return Outcome.DELIVERED_MEANWHILE
         return _add(event, route, generation=0, at=at)
-    if owed.state in (Delivery.State.DEAD, Delivery.State.UNCERTAIN):
+    if owed.state in STUCK:
         Delivery.objects.filter(id=owed.id).update(
             state=Delivery.State.READY, next_at=at, attempts=0, doubtful_calls=0
         )
@@ -56,12 +55,10 @@ def _owe(event: Event, route: Route, owed: Delivery | None, at: datetime) -> Out
     return Outcome.UNDER_WAY
 
 
-def _run_again(
-    event: Event, route: Route, owed: Delivery | None, item: ReplayItem, at: datetime
-) -> Outcome:
+def _run_again(event: Event, route: Route, owed: Delivery | None, at: datetime) -> Outcome:
     if owed is not None:
         return Outcome.UNDER_WAY
-    newest = Receipt.objects.filter(event_id=event.id, handler=item.handler).aggregate(
+    newest = Receipt.objects.filter(event_id=event.id, handler=route.name).aggregate(
         newest=Max("generation")
     )["newest"]
     # Nothing was delivered any more: its receipt went with an age, and nobody knows what happened.
@@ -73,11 +70,7 @@ def _run_again(
 def _skip(owed: Delivery | None, at: datetime) -> Outcome:
     if owed is None:
         return Outcome.DELIVERED_MEANWHILE
-    if owed.state not in (
-        Delivery.State.DEAD,
-        Delivery.State.UNCERTAIN,
-        Delivery.State.RETRY,
-    ):
+    if owed.state not in TOUCHED[Replay.Mode.SKIP]:
         return Outcome.UNDER_WAY
     Receipt.objects.create(
         event_id=owed.event_id,
@@ -85,7 +78,7 @@ def _skip(owed: Delivery | None, at: datetime) -> Outcome:
         generation=owed.generation,
         how=Receipt.How.SKIPPED,
         attempts=owed.attempts,
-        worker=f"{socket.gethostname()}:{os.getpid()}",
+        worker=worker_name(),
         done_at=at,
     )
     owed.delete()

@@ -1,6 +1,5 @@
 """Show what a replay would do, and freeze it: what is executed later is exactly that."""
 
-import json
 from datetime import datetime
 from typing import Any
 
@@ -15,12 +14,13 @@ from events.routing import routing_table
 CAP = 10_000
 FASTEST = 1000
 
-_STUCK = [Delivery.State.DEAD, Delivery.State.UNCERTAIN]
+#: Nothing will happen to these by itself.
+STUCK = [Delivery.State.DEAD, Delivery.State.UNCERTAIN]
 #: What each mode does something about. The rest is on its way, or as it should be.
 TOUCHED: dict[str, list[str]] = {
-    Replay.Mode.REDELIVER: [ReplayItem.MISSING, Delivery.State.RETRY, *_STUCK],
+    Replay.Mode.REDELIVER: [ReplayItem.MISSING, Delivery.State.RETRY, *STUCK],
     Replay.Mode.RERUN: [ReplayItem.DELIVERED],
-    Replay.Mode.SKIP: [Delivery.State.RETRY, *_STUCK],
+    Replay.Mode.SKIP: [Delivery.State.RETRY, *STUCK],
 }
 
 # The newest delivery is what is owed now; without one, a receipt of any generation is enough.
@@ -126,6 +126,7 @@ def plan_replay(
 
 def _freeze(replay: Replay, selection: Selection) -> tuple[list[dict[str, Any]], int]:
     types, handlers = selection.debts
+    touched = TOUCHED[replay.mode]
     values: dict[str, Any] = {
         "replay": replay.id,
         "types": types,
@@ -135,12 +136,11 @@ def _freeze(replay: Replay, selection: Selection) -> tuple[list[dict[str, Any]],
         "since": selection.since,
         "until": selection.until,
         "state": selection.state,
-        "touched": TOUCHED[replay.mode],
+        "touched": touched,
     }
     with connection.cursor() as cursor:
         cursor.execute(_PLAN, values)
         rows = cursor.fetchall()
-    touched = TOUCHED[replay.mode]
     summary = [
         {
             "type": event_type,
@@ -154,7 +154,7 @@ def _freeze(replay: Replay, selection: Selection) -> tuple[list[dict[str, Any]],
         }
         for event_type, handler, found, count, oldest, newest, samples, _ in rows
     ]
-    return json.loads(json.dumps(summary)), rows[0][-1] if rows else 0
+    return summary, rows[0][-1] if rows else 0
 
 
 def _refuse_unreplayable(selection: Selection) -> None:

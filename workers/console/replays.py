@@ -8,7 +8,6 @@ from django.utils import timezone
 from drf_spectacular.utils import OpenApiExample, extend_schema
 from rest_framework import serializers
 from rest_framework.generics import ListAPIView
-from rest_framework.permissions import BasePermission
 from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
@@ -38,15 +37,7 @@ from events.replay import (
     start_replay,
 )
 from events.routing import routing_table
-
-
-class MayReplay(BasePermission):
-    """Staff: to look, whoever may view events; to act, whoever may add replays."""
-
-    def has_permission(self, request: Request, view: Any) -> bool:
-        needed = "events.view_event" if request.method in ("GET", "HEAD") else "events.add_replay"
-        user = request.user
-        return bool(user.is_authenticated and user.is_staff and user.has_perm(needed))
+from workers.console.permissions import MayReplay
 
 
 class ReplayInput(RequestBody):

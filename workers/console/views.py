@@ -6,7 +6,6 @@ from uuid import UUID
 from drf_spectacular.utils import extend_schema
 from rest_framework import serializers
 from rest_framework.generics import ListAPIView
-from rest_framework.permissions import BasePermission
 from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
@@ -17,18 +16,11 @@ from events.models import Event
 from payments.models import IncomingWebhook, Payment
 from payments.serializers import PaymentOutput
 from payments.services.settling import PaymentUnknown
+from workers.console.permissions import MayLook
 from workers.console.timeline import timeline_of
 from workers.routes import ROUTES
 
 _TYPES = sorted(kind.type for kind in ROUTES)
-
-
-class MayLook(BasePermission):
-    """Staff who may view events."""
-
-    def has_permission(self, request: Request, view: Any) -> bool:
-        user = request.user
-        return bool(user.is_authenticated and user.is_staff and user.has_perm("events.view_event"))
 
 
 class NewestEventsFirst(NewestFirst):
