@@ -7,13 +7,13 @@ from datetime import datetime
 from typing import Any
 
 from django.core.serializers.json import DjangoJSONEncoder
-from django.db import connection, transaction
+from django.db import connection
 
 from core.causality import current_cause
 from core.transactions import require_transaction
 from events.base import DomainEvent, Route
 from events.routing import routing_table
-from events.waking import wake_sleeping
+from events.waking import wake_after_commit
 
 LANES = 64
 
@@ -106,7 +106,7 @@ def record(event: DomainEvent, *, at: datetime, first_try_at: datetime | None = 
     with connection.cursor() as cursor:
         cursor.execute(_RECORD, values)
         event_id: int = cursor.fetchone()[0]
-    _wake_after_commit(routes)
+    _wake(routes)
     return event_id
 
 
@@ -139,7 +139,7 @@ def record_all(events: Sequence[DomainEvent], *, at: datetime) -> list[int]:
     with connection.cursor() as cursor:
         cursor.execute(_RECORD_ALL, values)
         ids = [event_id for (event_id,) in cursor.fetchall()]
-    _wake_after_commit(routes)
+    _wake(routes)
     return ids
 
 
@@ -177,7 +177,6 @@ def _written(event: DomainEvent) -> str:
     return json.dumps(event.to_data(), cls=DjangoJSONEncoder)
 
 
-def _wake_after_commit(routes: Sequence[Route]) -> None:
-    if groups := sorted({route.group.value for route in routes}):
-        # Robust: the commit stands, and the relay's poll is the floor if waking fails.
-        transaction.on_commit(lambda: wake_sleeping(groups), robust=True)
+def _wake(routes: Sequence[Route]) -> None:
+    if routes:
+        wake_after_commit({route.group.value for route in routes})

@@ -6,10 +6,11 @@ writers, measured), so it is sent after the commit, and only while the group's `
 set. Either the publisher sees the flag, or the relay's last look before it sleeps sees the row.
 """
 
+import threading
 from collections.abc import Iterable
 from datetime import datetime
 
-from django.db import connection
+from django.db import connection, transaction
 
 CHANNEL = "guzo_events"
 
@@ -30,8 +31,32 @@ from events_lanegroup g, lateral (
             or not exists (select from pg_stat_activity a where a.pid = d.owner_pid))
      limit 100)
 ) unattended
+where g.name = any(%(groups)s)
 group by g.name
 """
+
+
+class _Owed(threading.local):
+    """The groups that this thread's transaction recorded for; after a rollback, some too many."""
+
+    def __init__(self) -> None:
+        self.groups: set[str] = set()
+
+
+_owed = _Owed()
+
+
+def wake_after_commit(groups: Iterable[str]) -> None:
+    """Wake these groups' relay once this transaction stands: one look for all it recorded."""
+    _owed.groups.update(groups)
+    # Robust: the commit stands, and the relay's poll is the floor if waking fails.
+    transaction.on_commit(_wake_owed, robust=True)
+
+
+def _wake_owed() -> None:
+    if groups := sorted(_owed.groups):
+        _owed.groups.clear()
+        wake_sleeping(groups)
 
 
 def wake_sleeping(groups: Iterable[str]) -> None:
@@ -45,13 +70,18 @@ def wake_sleeping(groups: Iterable[str]) -> None:
 def set_sleeping(groups: Iterable[str], *, sleeping: bool, at: datetime) -> None:
     """Raise or clear the flag; the row also tells when a relay was last seen."""
     with connection.cursor() as cursor:
+        # The flag is no truth, so its commits need not be flushed.
         cursor.execute(
-            "update events_lanegroup set sleeping = %s, relay_seen_at = %s where name = any(%s)",
+            """
+            update events_lanegroup set sleeping = %s, relay_seen_at = %s
+            from (select set_config('synchronous_commit', 'off', true)) unflushed
+            where name = any(%s)
+            """,
             [sleeping, at, list(groups)],
         )
 
 
-def groups_with_work(at: datetime) -> dict[str, tuple[int, int]]:
+def groups_with_work(groups: Iterable[str], at: datetime) -> dict[str, tuple[int, int]]:
     """
     Return, per group, (how many, lowest id) of due deliveries that nobody is working on.
 
@@ -61,5 +91,5 @@ def groups_with_work(at: datetime) -> dict[str, tuple[int, int]]:
     is gone or late: someone must take it back.
     """
     with connection.cursor() as cursor:
-        cursor.execute(_WORK, {"at": at})
+        cursor.execute(_WORK, {"groups": list(groups), "at": at})
         return {group: (count, lowest) for group, count, lowest in cursor.fetchall()}

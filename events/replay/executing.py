@@ -16,7 +16,7 @@ from events.replay.items import settle_item
 from events.replay.planning import plan_replay
 from events.replay.selection import Selection
 from events.routing import routing_table
-from events.waking import wake_sleeping
+from events.waking import wake_after_commit
 
 log = structlog.get_logger(__name__)
 
@@ -150,9 +150,7 @@ def _advance(replay_id: UUID, at: datetime) -> Replay:
             replay.state, replay.finished_at = Replay.State.DONE, at
             log.info("replay.finished", replay_id=str(replay.id), **replay.progress())
         replay.save(update_fields=["state", "next_at", "finished_at"])
-        groups = Delivery.objects.filter(event__in=events).values_list("group", flat=True)
-        woken = sorted(set(groups))
-        transaction.on_commit(lambda: wake_sleeping(woken), robust=True)
+        wake_after_commit(Delivery.objects.filter(event__in=events).values_list("group", flat=True))
     return replay
 
 

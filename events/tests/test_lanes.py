@@ -82,12 +82,12 @@ def test_a_held_lane_is_attended_and_another_one_is_not(
 ) -> None:
     use_routes(ROUTES)
     record_at(AT, *steps(3))
-    assert groups_with_work(AT)["core"][0] == 3
+    assert groups_with_work(Group, AT)["core"][0] == 3
 
     with a_batch_that_waits(use_routes, start, clock):
-        assert groups_with_work(AT) == {}
+        assert groups_with_work(Group, AT) == {}
         record_at(AT, StepTaken(story="elsewhere"))
-        assert groups_with_work(AT)["core"][0] == 1
+        assert groups_with_work(Group, AT)["core"][0] == 1
 
 
 def test_a_lane_whose_owner_is_gone_is_taken_at_once(

@@ -2,7 +2,8 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
-from django.db import transaction
+from django.db import connection, transaction
+from django.test.utils import CaptureQueriesContext
 
 from events.base import Context, Group, Outbound, Repeat, Route
 from events.delivery import drain_group
@@ -77,6 +78,18 @@ def test_nobody_who_is_awake_is_woken(use_routes: UseRoutes, ear: Ear) -> None:
     assert ear.heard() == ["mail"]
 
 
+def test_a_commit_calls_once_whatever_it_recorded(use_routes: UseRoutes, ear: Ear) -> None:
+    use_routes(ROUTES)
+    set_sleeping(["core", "mail"], sleeping=True, at=AT)
+
+    with CaptureQueriesContext(connection) as queries, transaction.atomic():
+        for event in (*steps(3), LetterOwed()):
+            record(event, at=AT)
+
+    assert ear.heard() == ["core", "mail"]
+    assert len([query for query in queries if "pg_notify" in query["sql"]]) == 1
+
+
 def test_what_is_rolled_back_wakes_nobody(use_routes: UseRoutes, ear: Ear) -> None:
     use_routes(ROUTES)
     set_sleeping(["core", "mail"], sleeping=True, at=AT)
@@ -113,8 +126,8 @@ def test_work_is_what_is_due_counted_by_group(use_routes: UseRoutes) -> None:
     record_at(AT + timedelta(seconds=5), StepTaken())
 
     lowest = dict(Delivery.objects.order_by("-id").values_list("group", "id"))
-    assert groups_with_work(AT) == {"core": (2, lowest["core"]), "mail": (3, lowest["mail"])}
-    assert groups_with_work(AT - timedelta(seconds=1)) == {}
+    assert groups_with_work(Group, AT) == {"core": (2, lowest["core"]), "mail": (3, lowest["mail"])}
+    assert groups_with_work(Group, AT - timedelta(seconds=1)) == {}
 
 
 @pytest.mark.django_db
@@ -124,7 +137,7 @@ def test_what_cannot_move_by_itself_is_no_work(use_routes: UseRoutes, state: str
     record_at(AT, StepTaken(), LetterOwed())
     Delivery.objects.update(state=state)
 
-    assert groups_with_work(AT + timedelta(days=1)) == {}
+    assert groups_with_work(Group, AT + timedelta(days=1)) == {}
 
 
 def test_a_question_under_way_is_work_again_once_its_worker_is_late(
@@ -135,8 +148,8 @@ def test_a_question_under_way_is_work_again_once_its_worker_is_late(
     with pytest.raises(WorkerDies):
         drain_group(Group.MAIL, clock)
 
-    assert groups_with_work(AT + DEADLINE) == {}
-    assert groups_with_work(AT + DEADLINE + timedelta(seconds=1))["mail"][0] == 1
+    assert groups_with_work(Group, AT + DEADLINE) == {}
+    assert groups_with_work(Group, AT + DEADLINE + timedelta(seconds=1))["mail"][0] == 1
 
 
 def test_a_question_under_way_is_work_again_once_its_worker_is_gone(
@@ -148,4 +161,4 @@ def test_a_question_under_way_is_work_again_once_its_worker_is_gone(
         start(lambda: drain_group(Group.MAIL, clock)).result()
     await_death()
 
-    assert groups_with_work(AT)["mail"][0] == 1
+    assert groups_with_work(Group, AT)["mail"][0] == 1

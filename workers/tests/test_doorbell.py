@@ -1,17 +1,16 @@
 """The relay hears, rings over the real broker, and a real Celery worker delivers."""
 
 import os
-import socket
+import signal
 import subprocess
 import sys
-import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
-from itertools import pairwise
-from typing import Any
+from pathlib import Path
 from urllib.parse import urlsplit, urlunsplit
 
 import pytest
+from django.conf import settings
 from django.db import connection, transaction
 from django.utils import timezone
 
@@ -19,37 +18,47 @@ from bookings.events import BookingConfirmed
 from bookings.models import Booking
 from bookings.tests.factories import BookingFactory
 from core.ids import new_id
+from core.tests.threads import eventually
+from events.base import Group
 from events.models import LaneGroup, Receipt
 from events.outbox import record
+from events.relay import Relay
+from events.tests.test_relay import is_asleep, running
 from workers.celery import app
-from workers.doorbell import BUSY, LATEST, SOONEST, Bell, Relay
-from workers.tests.journeys.conftest import eventually
+from workers.doorbell import Doorbell
 
 pytestmark = pytest.mark.crash
 
 
 @contextmanager
-def running_relay() -> Iterator[Relay]:
-    """A relay in a thread, stopped as a signal would stop it."""
-    ours, theirs = socket.socketpair()
-    relay = Relay(wakeup=ours)
+def running_relay() -> Iterator[None]:
+    with running(Relay(list(Group), Doorbell().ring)):
+        yield
 
-    def run() -> None:
-        try:
-            relay.run()
-        finally:
-            connection.close()
 
-    thread = threading.Thread(target=run)
-    thread.start()
+@contextmanager
+def following(log: Path) -> Iterator["subprocess.Popen[bytes]"]:
+    """Run `deliver_events --follow` on the test's database, in a process of its own."""
+    with log.open("wb") as output:
+        process = subprocess.Popen(
+            [sys.executable, "manage.py", "deliver_events", "--follow"],
+            env={**os.environ, "DATABASE_URL": address_of_database()},
+            cwd=settings.BASE_DIR,
+            stdout=output,
+            stderr=subprocess.STDOUT,
+        )
     try:
-        yield relay
+        eventually(lambda: log.read_bytes().count(b"relay ready") == len(Group), within=30)
+        yield process
     finally:
-        relay.stopping = True
-        theirs.send(b"stop")
-        thread.join(10)
-        ours.close()
-        theirs.close()
+        process.kill()
+        process.wait(20)
+
+
+def address_of_database() -> str:
+    address = urlsplit(os.environ["DATABASE_URL"])
+    name = connection.settings_dict["NAME"]
+    return urlunsplit(address._replace(path=f"/{name}"))
 
 
 @pytest.fixture(scope="module")
@@ -57,14 +66,12 @@ def celery_process(
     django_db_setup: None, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[None]:
     """A real Celery worker of every group, on this run's broker and test database."""
-    address = urlsplit(os.environ["DATABASE_URL"])
-    name = connection.settings_dict["NAME"]
     log = tmp_path_factory.mktemp("celery") / "log"
     command = "-m celery --app workers worker --queues core,chapa,mail --pool solo --loglevel INFO"
     with log.open("wb") as output:
         process = subprocess.Popen(
             [sys.executable, *command.split()],
-            env={**os.environ, "DATABASE_URL": urlunsplit(address._replace(path=f"/{name}"))},
+            env={**os.environ, "DATABASE_URL": address_of_database()},
             stdout=output,
             stderr=subprocess.STDOUT,
         )
@@ -89,14 +96,10 @@ def _confirm(booking: Booking) -> int:
         )
 
 
-def _is_asleep() -> bool:
-    return not LaneGroup.objects.filter(sleeping=False).exists()
-
-
 def test_an_event_rings_a_worker_within_a_moment(worker: None) -> None:
     booking = BookingFactory.create(status=Booking.Status.CONFIRMED, paid_by=new_id())
     with running_relay():
-        eventually(_is_asleep)
+        eventually(is_asleep)
 
         event_id = _confirm(booking)
 
@@ -112,65 +115,14 @@ def test_what_was_recorded_while_no_relay_ran_is_found_at_its_start(worker: None
         eventually(lambda: Receipt.objects.filter(event_id=event_id).exists())
 
 
-@pytest.mark.django_db(transaction=True)
-def test_a_relay_outlives_its_connection() -> None:
-    with running_relay() as relay:
-        eventually(_is_asleep)
-        with connection.cursor() as cursor:
-            cursor.execute(
-                """select pg_terminate_backend(pid) from pg_stat_activity
-                   where pid <> pg_backend_pid() and datname = current_database()"""
-            )
-        first = relay.listening_on
-        eventually(lambda: relay.listening_on not in (None, first) and _is_asleep())
+def test_events_are_followed_without_celery_or_a_broker(
+    transactional_db: None, tmp_path: Path
+) -> None:
+    with following(tmp_path / "log") as process:
+        booking = BookingFactory.create(status=Booking.Status.CONFIRMED, paid_by=new_id())
+        event_id = _confirm(booking)
 
-
-@pytest.mark.django_db(transaction=True)
-def test_a_relay_outlives_a_connection_that_breaks_without_a_word() -> None:
-    with running_relay() as relay:
-        eventually(_is_asleep)
-        first: Any = relay.listening_on
-        with socket.socket(fileno=os.dup(first.fileno())) as line:
-            line.shutdown(socket.SHUT_RDWR)
-        eventually(lambda: relay.listening_on not in (None, first) and _is_asleep())
-
-
-@pytest.mark.django_db(transaction=True)
-def test_a_stopped_relay_is_not_taken_for_a_sleeping_one() -> None:
-    with running_relay():
-        eventually(_is_asleep)
-
+        eventually(lambda: Receipt.objects.filter(event_id=event_id).exists())
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(10) == 0
     assert not LaneGroup.objects.filter(sleeping=True).exists()
-
-
-def test_a_bell_is_rung_at_once_then_ever_more_seldom_while_nothing_moves() -> None:
-    bell = Bell("core")
-    rung: list[float] = []
-    now = 100.0
-    while now < 110:
-        if bell.is_due((1, 7), now):
-            rung.append(now)
-        now += 0.001
-
-    gaps = [later - earlier for earlier, later in pairwise(rung)]
-    assert rung[0] == 100.0
-    assert gaps[0] == pytest.approx(2 * SOONEST, abs=0.002)
-    assert gaps == sorted(gaps)
-    assert gaps[-1] == pytest.approx(LATEST, abs=0.01)
-    assert len(rung) < 20
-
-
-def test_a_bell_is_rung_at_the_pace_of_a_busy_fleet_while_work_moves() -> None:
-    bell = Bell("core")
-    rung = [now / 1000 for now in range(5000) if bell.is_due((1, now), now / 1000)]
-
-    assert rung[-1] - rung[-2] == pytest.approx(BUSY, abs=0.002)
-
-
-def test_new_work_after_a_rest_is_rung_for_at_once() -> None:
-    bell = Bell("core")
-    for now in range(10):
-        bell.is_due((1, 7), float(now))
-    bell.rest()
-
-    assert bell.is_due((1, 8), 9.001)

@@ -24,14 +24,13 @@ from core.accounts import AccountClosed
 from core.ids import new_id
 from core.models import User
 from core.tests.factories import PASSWORD, UserFactory
-from core.tests.threads import at_once
+from core.tests.threads import at_once, eventually
 from payments.chapa.sandbox.server import RunningSandbox
 from payments.models import IncomingWebhook, Payment, Refund
 from payments.services.hints import receive_webhook
 from payments.services.retention import prune_webhooks
 from payments.tests.cast import signed
 from workers.personal_data import ErasureRefused, PersonUnknown, erase_person
-from workers.tests.journeys.conftest import eventually
 
 PERSON = {
     "email": "tesfanesh.w@guzo.et",

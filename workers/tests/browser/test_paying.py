@@ -12,9 +12,10 @@ from pytest_django.live_server_helper import LiveServer
 from bookings.models import Booking
 from bookings.tests.factories import ListingFactory
 from core.tests.factories import UserFactory
+from core.tests.threads import eventually
 from payments.chapa.sandbox.server import RunningSandbox
 from payments.models import Payment
-from workers.tests.journeys.conftest import eventually, logged_in
+from workers.tests.journeys.conftest import logged_in
 
 pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
 

@@ -9,9 +9,9 @@ import pytest
 import requests
 
 from bookings.tests.mail_server import serve
+from core.tests.threads import eventually
 from workers.tests.crash.fleet import Fleet, running_fleet
 from workers.tests.crash.mail_server import Mailbox
-from workers.tests.journeys.conftest import eventually
 
 _numbers = count(1)
 

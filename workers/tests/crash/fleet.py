@@ -13,6 +13,7 @@ from urllib.parse import quote
 import psycopg2
 import requests
 
+from core.tests.threads import eventually
 from workers.devstack.plan import PROJECT, Plan, plan_demo
 from workers.devstack.postgres import start_postgres
 from workers.devstack.process import Process
@@ -21,7 +22,6 @@ from workers.devstack.progress import Progress
 from workers.devstack.stack import program_of
 from workers.devstack.supervisor import Supervisor
 from workers.devstack.valkey import start_valkey
-from workers.tests.journeys.conftest import eventually
 
 DATABASE_PASSWORD = "sesame-of-the-fleet"
 

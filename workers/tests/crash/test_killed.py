@@ -6,10 +6,10 @@ import time
 
 import pytest
 
+from core.tests.threads import eventually
 from workers.tests.crash.conftest import Trip
 from workers.tests.crash.fleet import Fleet
 from workers.tests.crash.mail_server import Mailbox
-from workers.tests.journeys.conftest import eventually
 
 pytestmark = pytest.mark.crash
 

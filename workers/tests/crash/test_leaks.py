@@ -12,11 +12,11 @@ import pytest
 import requests
 
 from core.ids import new_id
+from core.tests.threads import eventually
 from payments.chapa.signature import sign
 from workers.tests.crash.conftest import Trip
 from workers.tests.crash.fleet import DATABASE_PASSWORD, Fleet
 from workers.tests.crash.mail_server import Mailbox
-from workers.tests.journeys.conftest import eventually
 
 pytestmark = pytest.mark.crash
 

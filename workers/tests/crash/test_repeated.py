@@ -7,10 +7,10 @@ import pytest
 import requests
 
 from core.ids import new_id
+from core.tests.threads import eventually
 from workers.tests.crash.conftest import Trip
 from workers.tests.crash.fleet import Fleet
 from workers.tests.crash.mail_server import Mailbox
-from workers.tests.journeys.conftest import eventually
 
 pytestmark = pytest.mark.crash
 

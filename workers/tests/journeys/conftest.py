@@ -1,4 +1,3 @@
-import time
 from collections.abc import Callable
 from datetime import timedelta
 from typing import Any
@@ -78,15 +77,6 @@ def stranger(live_server: LiveServer, transactional_db: None) -> Client:
 def booking(traveller: Client) -> Booking:
     """A stay that the traveller holds and has not begun to pay."""
     return BookingFactory.create(traveller=traveller.user)
-
-
-def eventually(true: Callable[[], Any], *, within: float = 5.0) -> Any:
-    """Wait for something that another process or thread does; return it."""
-    ends = time.monotonic() + within
-    while not (found := true()):
-        assert time.monotonic() < ends, "it did not happen in time"
-        time.sleep(0.01)
-    return found
 
 
 Pay = Callable[[str], None]

@@ -9,6 +9,7 @@ from pytest_django.fixtures import Settings
 
 from bookings.models import Booking
 from bookings.tests.factories import BookingFactory
+from core.tests.threads import eventually
 from events.delivery import drain_all
 from payments.chapa.sandbox.server import RunningSandbox
 from payments.models import Payment
@@ -21,7 +22,7 @@ from workers.tests.journeys.cast import (
     clock_at,
     tell_in_every_way,
 )
-from workers.tests.journeys.conftest import Client, Pay, eventually
+from workers.tests.journeys.conftest import Client, Pay
 
 pytestmark = pytest.mark.crash
 

@@ -10,12 +10,13 @@ from django.core import mail
 from django.db import connection
 from django.utils import timezone
 
+from core.tests.threads import eventually
 from events.delivery import drain_all
 from events.models import Event
 from payments.chapa.sandbox.server import RunningSandbox
 from payments.models import IncomingWebhook, LedgerEntry, Payment
 from payments.services.reconciling import check_due_payments
-from workers.tests.journeys.conftest import Client, Pay, eventually, held_stay, transaction_of
+from workers.tests.journeys.conftest import Client, Pay, held_stay, transaction_of
 
 
 def test_a_paid_booking_is_confirmed(

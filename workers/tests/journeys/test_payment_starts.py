@@ -11,10 +11,11 @@ from pytest_django.fixtures import Settings
 
 from bookings.models import Booking
 from core.ids import new_id
+from core.tests.threads import eventually
 from payments.chapa.sandbox.server import RunningSandbox
 from payments.models import Payment
 from payments.tests.factories import PaymentFactory
-from workers.tests.journeys.conftest import Client, eventually, held_stay
+from workers.tests.journeys.conftest import Client, held_stay
 
 
 def start_at_once(

@@ -6,13 +6,13 @@ from datetime import timedelta
 from django.core import mail
 from django.utils import timezone
 
+from core.tests.threads import eventually
 from events.models import Delivery
 from payments.chapa.sandbox.server import RunningSandbox
 from payments.models import IncomingWebhook, LedgerEntry
 from workers.tests.journeys.conftest import (
     Client,
     Pay,
-    eventually,
     hasten,
     held_stay,
     transaction_of,
