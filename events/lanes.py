@@ -10,22 +10,41 @@ from events.debts import Debt, with_events
 BATCH = 200
 
 # A lane is free if nobody owns it, or if the backend that did is gone. The minute is for a
-# connection pool, which keeps the backend of a dead worker alive. The lock is the weakest that
-# excludes itself, so that the relay's look at the lanes (events/waking.py) hides none of them.
+# connection pool, which keeps the backend of a dead worker alive.
+#
+# Lanes are probed one after the other and no further than needed: while another connection holds an
+# old snapshot, each probe steps over all that was delivered since (120,000 events: 60 ms for all
+# lanes, 3 ms for these). Three, because somebody else may be taking the first.
+#
+# The lock is the weakest that excludes itself, so that the relay's look at the lanes
+# (events/waking.py) hides none of them. The mark need not outlive the server: nor would its owner.
 _TAKE = """
-with picked as materialized (
-    select id, owner_pid is not null as abandoned
-    from events_lane l
-    where l."group" = %(group)s
-      and (l.owner_pid is null
-           or l.owner_pid = pg_backend_pid()
-           or l.owned_at < %(at)s - interval '60 seconds'
-           or not exists (select from pg_stat_activity a where a.pid = l.owner_pid))
-      and exists (select from events_delivery d
-                  where d."group" = l."group" and d.lane = l.number
-                    and d.state in ('ready', 'retry') and d.next_at <= %(at)s)
-    order by random() limit 1
-    for no key update skip locked
+with free as materialized (
+    select id, number, owner_pid from events_lane
+    where "group" = %(group)s
+      and (owner_pid is null
+           or owner_pid = pg_backend_pid()
+           or owned_at < %(at)s - interval '60 seconds'
+           or not exists (select from pg_stat_activity a where a.pid = owner_pid))
+    order by random()
+),
+due as materialized (
+    select free.id, free.owner_pid
+    from free cross join lateral (
+        select from events_delivery d
+        where d."group" = %(group)s and d.lane = free.number
+          and d.state in ('ready', 'retry') and d.next_at <= %(at)s
+        order by d.event_id limit 1
+    ) first
+    limit 3
+),
+picked as materialized (
+    select l.id, l.owner_pid is not null as abandoned,
+           set_config('synchronous_commit', 'off', true)
+    from due join events_lane l on l.id = due.id
+    where l.owner_pid is not distinct from due.owner_pid
+    limit 1
+    for no key update of l skip locked
 )
 update events_lane l set owner_pid = pg_backend_pid(), owned_at = %(at)s
 from picked where l.id = picked.id
@@ -50,14 +69,27 @@ limit %(limit)s
 for update of d
 """
 
+# A blocker in somebody's hands may be about to go. What waits behind it is set free then, as far as
+# it can be seen from there: not what is parked here meanwhile.
 _PARK = """
+with waiting as materialized (
+    select id, handler, subject_key, event_id from events_delivery d
+    where d."group" = %(group)s and d.lane = %(lane)s and d.ordered
+      and d.state in ('ready', 'retry') and d.next_at <= %(at)s
+),
+blocker as materialized (
+    select b.handler, b.subject_key, b.event_id from events_delivery b
+    where (b.handler, b.subject_key) in (select handler, subject_key from waiting)
+      and b.state <> 'ready'
+    for share skip locked
+)
 update events_delivery d set state = 'blocked'
-where d."group" = %(group)s and d.lane = %(lane)s and d.ordered
-  and d.state in ('ready', 'retry') and d.next_at <= %(at)s
-  and exists (
-      select from events_delivery b
-      where b.handler = d.handler and b.subject_key = d.subject_key
-        and b.event_id < d.event_id and b.state <> 'ready')
+from waiting
+where d.id = waiting.id and d.state in ('ready', 'retry')
+  and exists (select from blocker
+              where blocker.handler = waiting.handler
+                and blocker.subject_key = waiting.subject_key
+                and blocker.event_id < waiting.event_id)
 """
 
 
@@ -104,7 +136,12 @@ def claim_debts(lane: Lane, at: datetime) -> list[Debt]:
         return with_events(cursor.fetchall())
 
 
-def park_blocked(lane: Lane, at: datetime) -> None:
-    """Nothing here can run: all that is due came in behind failed ones. Look at it no more."""
+def park_blocked(lane: Lane, at: datetime) -> int:
+    """
+    Nothing here can run: all that is due came in behind failed ones. Look at it no more.
+
+    Return how many were parked: none, while somebody else holds what they stand behind.
+    """
     with connection.cursor() as cursor:
         cursor.execute(_PARK, {"group": lane.group, "lane": lane.number, "at": at})
+        return int(cursor.rowcount)

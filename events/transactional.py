@@ -46,7 +46,7 @@ BATCH_SECONDS = 0.5
 
 def drain_lane(group: str, clock: Clock) -> int | None:
     """
-    Handle one batch of one free lane; return how many it paid or failed, None if no lane has work.
+    Handle one batch of one free lane; return how many it paid or failed, None if nothing can move.
 
     If the batch cannot commit, or the lane's last owner died in it, its deliveries run one by one.
     """
@@ -64,17 +64,16 @@ def drain_lane(group: str, clock: Clock) -> int | None:
         return _run_one_by_one(lane, clock, count_first=False)
 
 
-def _run_batch(lane: Lane, at: datetime) -> int:
+def _run_batch(lane: Lane, at: datetime) -> int | None:
     with transaction.atomic():
         if not own_lane(lane):
             return 0
         _check_at_once()
-        debts = claim_debts(lane, at)
-        if debts:
+        settled: int | None = 0
+        if debts := claim_debts(lane, at):
             settled = _settle(debts, at)
-        else:
-            park_blocked(lane, at)
-            settled = 0
+        elif not park_blocked(lane, at):
+            settled = None
         release_lane(lane)
     return settled
 
@@ -149,7 +148,8 @@ def _settle(debts: list[Debt], at: datetime) -> int:
         else:
             failed.append(debt)
             stopped.add(key)
-    drop_receipts(failed + left)
+    if failed or left:
+        drop_receipts(failed + left)
     Delivery.objects.filter(id__in=[debt.id for debt in paid]).delete()
     release_behind([debt for debt in paid if (debt.handler, debt.subject_key) not in stopped])
     return len(paid) + len(failed)

@@ -115,6 +115,23 @@ def test_a_dead_one_blocks_its_subject_until_a_person_revives_it(
     assert traces() == ["one 1", "one 2", "one 3", "one 4"]
 
 
+def test_nothing_is_parked_behind_what_a_person_is_letting_go(
+    use_routes: UseRoutes, clock: HandClock, second_connection: Any
+) -> None:
+    use_routes(ordered(Stumbling(1, error=PermanentFailure)))
+    record_at(AT, StepTaken(number=1))
+    drain_group(Group.CORE, clock)
+    record_at(AT, StepTaken(number=2))
+
+    second_connection.autocommit = False
+    second_connection.cursor().execute("delete from events_delivery where state = 'dead'")
+    assert drain_group(Group.CORE, clock) == 0
+    second_connection.commit()
+
+    drain_group(Group.CORE, clock)
+    assert traces() == ["one 2"]
+
+
 @pytest.mark.django_db
 def test_unordered_handlers_wait_for_nobody(use_routes: UseRoutes, clock: HandClock) -> None:
     use_routes({StepTaken: (Route(Stumbling(1), Group.CORE),)})
