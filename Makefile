@@ -27,8 +27,8 @@ test: $(DEV)  ## Run the tests. ARGS="-k refund" passes on to pytest.
 crash browser fuzz: $(DEV)
 	@.venv/bin/python -m pytest -m $@ $(ARGS)
 
-bench: $(DEV)  ## Measure how many webhooks are taken while Chapa hangs.
-	@.venv/bin/python -m workers.bench.intake
+bench: $(DEV)  ## Measure. ARGS="engines --figure drain" names one script, and its options.
+	@.venv/bin/python -m workers.bench $(ARGS)
 
 check: $(DEV)  ## Run what CI runs: linters, types, contracts, tests.
 	@.ci/run
