@@ -201,18 +201,18 @@ def block_behind(debt: Debt) -> None:
 
 
 def release_behind(debts: Sequence[Debt]) -> None:
-    """Make ready again what stood blocked behind debts that are now paid."""
+    """Let run what stood blocked behind debts that are now paid."""
     release_subjects([(debt.handler, debt.subject_key) for debt in debts if debt.ordered])
 
 
 def release_subjects(keys: Sequence[tuple[str, int]]) -> None:
-    """Make ready what is blocked of these handlers and subjects; the claim still keeps order."""
+    """Let run what is blocked of these handlers and subjects; the claim still keeps order."""
     if not keys:
         return
     with connection.cursor() as cursor:
         cursor.execute(
             """
-            update events_delivery d set state = 'ready'
+            update events_delivery d set state = 'retry'
             from unnest(%s::text[], %s::bigint[]) as free (handler, subject_key)
             where d.handler = free.handler and d.subject_key = free.subject_key
               and d.state = 'blocked'

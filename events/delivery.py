@@ -1,9 +1,11 @@
 """Drain a lane group: the one function that a Celery task, the relay and a command all run."""
 
 import time
+from collections.abc import Sequence
 from datetime import timedelta
 
 from events.base import Clock, Group
+from events.lanes import sweep_lanes
 from events.outbound import deliver_one, recover_given_up
 from events.transactional import drain_lane
 
@@ -28,12 +30,14 @@ def drain_group(group: Group, clock: Clock, *, time_slice: timedelta = timedelta
             settled += 1
         else:
             break
+    if group is Group.CORE and settled:
+        sweep_lanes(group)
     return settled
 
 
-def drain_all(clock: Clock, *, time_slice: timedelta = timedelta(seconds=5)) -> int:
-    """Drain every group in turn until a whole turn finds nothing; return how much was delivered."""
+def drain_all(clock: Clock, groups: Sequence[Group] = tuple(Group)) -> int:
+    """Drain groups in turn until a whole turn finds nothing; return how much was delivered."""
     total = 0
-    while turn := sum(drain_group(group, clock, time_slice=time_slice) for group in Group):
+    while turn := sum(drain_group(group, clock) for group in groups):
         total += turn
     return total

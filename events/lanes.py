@@ -9,18 +9,46 @@ from events.debts import Debt, with_events
 
 BATCH = 200
 
-# A lane is free if nobody owns it, or if the backend that did is gone. The minute is for a
-# connection pool, which keeps the backend of a dead worker alive.
+# Below a group's low mark nothing is ready, nor will be, so the scans begin there: while another
+# connection holds an old snapshot (a dump, a forgotten psql), what was delivered cannot be removed,
+# and each scan from the start would step over all of it.
 #
-# Lanes are probed one after the other and no further than needed: while another connection holds an
-# old snapshot, each probe steps over all that was delivered since (120,000 events: 60 ms for all
-# lanes, 3 ms for these). Three, because somebody else may be taking the first.
+# Whoever records has a transaction id before it takes an event's id, so all ids that stood when
+# transaction X swept belong to transactions before X. Once those have ended, whatever is ready
+# among them can be seen. What comes back later (a retry, a replay) is `retry` and knows no mark.
+SWEEP_EVERY = 10.0
+_SWEEP = """
+with mark as materialized (
+    select name, newest_xid <= pg_snapshot_xmin(pg_current_snapshot())::text::bigint as is_over,
+           -- Restored from another server, whose transactions were further on.
+           newest_xid > pg_current_xact_id()::text::bigint as is_alien
+    from events_lanegroup
+    where name = %(group)s and swept_at < clock_timestamp() - %(every)s * interval '1 second'
+    for no key update skip locked
+)
+update events_lanegroup g
+set low_id = least(case when is_over then newest_id else low_id end, (
+        select min(d.event_id) from events_delivery d
+        where d."group" = %(group)s and d.state = 'ready')),
+    newest_id = case when is_over or is_alien
+                     then (select coalesce(max(id), 0) from events_event) else newest_id end,
+    newest_xid = case when is_over or is_alien
+                      then pg_current_xact_id()::text::bigint else newest_xid end,
+    swept_at = clock_timestamp()
+from mark where g.name = mark.name
+"""
+
+# A lane is free if nobody owns it, or if the backend that did is gone. The minute is for a
+# connection pool, which keeps the backend of a dead worker alive. Three are looked for, because
+# somebody else may be taking the first.
 #
 # The lock is the weakest that excludes itself, so that the relay's look at the lanes
 # (events/waking.py) hides none of them. The mark need not outlive the server: nor would its owner.
 _TAKE = """
 with free as materialized (
-    select id, number, owner_pid from events_lane
+    select id, number, owner_pid,
+           (select low_id from events_lanegroup where name = %(group)s) as low_id
+    from events_lane
     where "group" = %(group)s
       and (owner_pid is null
            or owner_pid = pg_backend_pid()
@@ -29,13 +57,16 @@ with free as materialized (
     order by random()
 ),
 due as materialized (
-    select free.id, free.owner_pid
-    from free cross join lateral (
-        select from events_delivery d
-        where d."group" = %(group)s and d.lane = free.number
-          and d.state in ('ready', 'retry') and d.next_at <= %(at)s
-        order by d.event_id limit 1
-    ) first
+    select free.id, free.owner_pid from free
+    where coalesce(
+        (select d.id from events_delivery d
+         where d."group" = %(group)s and d.lane = free.number and d.state = 'ready'
+           and d.event_id >= free.low_id and d.next_at <= %(at)s
+         order by d.event_id limit 1),
+        (select d.id from events_delivery d
+         where d."group" = %(group)s and d.lane = free.number and d.state = 'retry'
+           and d.next_at <= %(at)s
+         order by d.event_id limit 1)) is not null
     limit 3
 ),
 picked as materialized (
@@ -54,20 +85,33 @@ returning l.id, l.number, picked.abandoned
 # Of one handler and subject nothing overtakes, so a locked row (a replay has it) is waited for, and
 # what is ready is due whatever its time: the clocks of two recorders may differ.
 _CLAIM = """
-select id, event_id, handler, generation, attempts, fence, doubtful_calls, subject_key, ordered
-from events_delivery d
-where d."group" = %(group)s and d.lane = %(lane)s
-  and d.state in ('ready', 'retry')
-  and (d.next_at <= %(at)s or (d.state = 'ready' and d.ordered))
-  and not (d.ordered and exists (
-      select from events_delivery b
-      where b.handler = d.handler and b.subject_key = d.subject_key
-        and b.event_id < d.event_id and b.state <> 'ready'
-        and not (b.state = 'retry' and b.next_at <= %(at)s)))
+with runnable as materialized (
+    (select id from events_delivery d
+     where d."group" = %(group)s and d.lane = %(lane)s and d.state = 'ready'
+       and d.event_id >= (select low_id from events_lanegroup where name = %(group)s)
+       and (d.next_at <= %(at)s or d.ordered) and {unblocked}
+     order by d.event_id limit %(limit)s)
+    union all
+    (select id from events_delivery d
+     where d."group" = %(group)s and d.lane = %(lane)s and d.state = 'retry'
+       and d.next_at <= %(at)s and {unblocked}
+     order by d.event_id limit %(limit)s)
+)
+select d.id, d.event_id, d.handler, d.generation, d.attempts, d.fence, d.doubtful_calls,
+       d.subject_key, d.ordered
+from runnable join events_delivery d using (id)
+where d.state in ('ready', 'retry')
 order by d.event_id, d.id
 limit %(limit)s
 for update of d
-"""
+""".replace(
+    "{unblocked}",
+    """not (d.ordered and exists (
+      select from events_delivery b
+      where b.handler = d.handler and b.subject_key = d.subject_key
+        and b.event_id < d.event_id and b.state <> 'ready'
+        and not (b.state = 'retry' and b.next_at <= %(at)s)))""",
+)
 
 # A blocker in somebody's hands may be about to go. What waits behind it is set free then, as far as
 # it can be seen from there: not what is parked here meanwhile.
@@ -99,6 +143,12 @@ class Lane:
     group: str
     number: int
     abandoned: bool
+
+
+def sweep_lanes(group: str, *, every: float = SWEEP_EVERY) -> None:
+    """Move the group's low mark to where it may stand now, if the last sweep was long ago."""
+    with connection.cursor() as cursor:
+        cursor.execute(_SWEEP, {"group": group, "every": every})
 
 
 def take_lane(group: str, at: datetime) -> Lane | None:

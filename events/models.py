@@ -1,9 +1,12 @@
+from datetime import UTC, datetime
 from typing import ClassVar
 
 from django.db import models
 from django.db.models import Q
 
 from core.ids import new_id
+
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 class Event(models.Model):
@@ -36,6 +39,7 @@ class Delivery(models.Model):
 
     class State(models.TextChoices):
         READY = "ready", "ready"
+        # Also what was revived or set free: `ready` is only what nobody has touched yet.
         RETRY = "retry", "waiting to be tried again"
         BLOCKED = "blocked", "blocked behind an earlier event of its subject"
         IN_FLIGHT = "in_flight", "in flight"
@@ -73,6 +77,11 @@ class Delivery(models.Model):
                 fields=["group", "lane", "event"],
                 name="events_delivery_claim",
                 condition=Q(state__in=["ready", "retry"]),
+            ),
+            models.Index(
+                fields=["group", "lane", "event"],
+                name="events_delivery_retries",
+                condition=Q(state="retry"),
             ),
             models.Index(
                 fields=["group", "next_at"],
@@ -141,11 +150,17 @@ class Lane(models.Model):
 
 
 class LaneGroup(models.Model):
-    """Whether anybody must be woken for this group: see events/waking.py."""
+    """Whether anybody must be woken for this group, and where its work begins."""
 
     name = models.CharField(max_length=16, primary_key=True)
+    # See events/waking.py.
     sleeping = models.BooleanField(default=False)
     relay_seen_at = models.DateTimeField(null=True)
+    # See events/lanes.py.
+    low_id = models.BigIntegerField(db_default=0)
+    newest_id = models.BigIntegerField(db_default=0)
+    newest_xid = models.BigIntegerField(db_default=0)
+    swept_at = models.DateTimeField(db_default=EPOCH)
 
     def __str__(self) -> str:
         return self.name

@@ -21,9 +21,12 @@ LANES = 64
 MOST_AT_ONCE = 1000
 
 # The lock comes before the id and is held to the commit: for one subject, ids commit in order
-# whatever the caller forgot to lock. One statement, one round trip.
+# whatever the caller forgot to lock. So does the transaction's id: events/lanes.py counts on it.
+# One statement, one round trip.
 _RECORD = """
-with subject_lock as materialized (select pg_advisory_xact_lock(%(key)s)),
+with subject_lock as materialized (
+    select pg_advisory_xact_lock(%(key)s), pg_current_xact_id()
+),
 event as (
     insert into events_event
         (type, version, subject, data, actor, correlation_id, causation_id, occurred_at)
@@ -49,7 +52,7 @@ select id from event
 # subjects do not wait for each other. For one event it takes a third longer than the one above.
 _RECORD_ALL = """
 with locks as materialized (
-    select pg_advisory_xact_lock(key)
+    select pg_advisory_xact_lock(key), pg_current_xact_id()
     from (select distinct key from unnest(%(keys)s::bigint[]) as key order by key) sorted
 ),
 fact as materialized (

@@ -16,13 +16,27 @@ CHANNEL = "guzo_events"
 
 _WORK = """
 with free as materialized (
-    select "group", number from events_lane for key share skip locked
+    select l."group", l.number, g.low_id
+    from events_lane l join events_lanegroup g on g.name = l."group"
+    for key share of l skip locked
 )
 select g.name, count(*), min(unattended.id)
 from events_lanegroup g, lateral (
+    (select d.id from free cross join lateral (
+         select id from events_delivery
+         where "group" = g.name and lane = free.number and state = 'ready'
+           and event_id >= free.low_id and next_at <= %(at)s
+         order by event_id limit 100) d
+     where free."group" = g.name limit 100)
+    union all
     (select d.id from events_delivery d
-     where d."group" = g.name and d.state in ('ready', 'retry') and d.next_at <= %(at)s
-       and (d."group" <> 'core' or (d."group", d.lane) in (select "group", number from free))
+     where d."group" = g.name and d.state = 'retry' and d.next_at <= %(at)s
+       and (d."group", d.lane) in (select "group", number from free)
+     limit 100)
+    union all
+    (select d.id from events_delivery d
+     where d."group" = g.name and g.name <> 'core' and d.state in ('ready', 'retry')
+       and d.next_at <= %(at)s
      order by d.next_at limit 100)
     union all
     (select d.id from events_delivery d
@@ -85,9 +99,9 @@ def groups_with_work(groups: Iterable[str], at: datetime) -> dict[str, tuple[int
     """
     Return, per group, (how many, lowest id) of due deliveries that nobody is working on.
 
-    It looks at the hundred that have been due longest: a backlog must not slow the look at it. Work
-    of a transactional group counts only while it stands in a lane nobody holds: its rows stay
-    `ready` until the batch that handles them commits. Outbound work counts again once its worker
+    It counts hundreds at most: a backlog must not slow the look at it. Work of a transactional
+    group counts only while it stands in a lane nobody holds: its rows stay `ready` until the batch
+    that handles them commits. Outbound work counts again once its worker
     is gone or late: someone must take it back.
     """
     with connection.cursor() as cursor:

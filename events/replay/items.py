@@ -46,7 +46,7 @@ def _owe(event: Event, route: Route, owed: Delivery | None, at: datetime) -> Out
         return _add(event, route, generation=0, at=at)
     if owed.state in STUCK:
         Delivery.objects.filter(id=owed.id).update(
-            state=Delivery.State.READY, next_at=at, attempts=0, doubtful_calls=0
+            state=Delivery.State.RETRY, next_at=at, attempts=0, doubtful_calls=0
         )
         return Outcome.REVIVED
     if owed.state == Delivery.State.RETRY:
@@ -97,7 +97,7 @@ def _add(event: Event, route: Route, *, generation: int, at: datetime) -> Outcom
         lane=key % LANES,
         subject_key=key,
         ordered=route.ordered,
-        state=Delivery.State.READY,
+        state=Delivery.State.RETRY,
         next_at=at,
     )
     # Another replay may be adding it too.

@@ -149,7 +149,7 @@ def test_a_revived_one_has_all_its_attempts_again(patient: Patient) -> None:
 
     run()
 
-    revived = Delivery.objects.get(state="ready")
+    revived = Delivery.objects.get(state="retry")
     assert (revived.attempts, revived.doubtful_calls, revived.next_at) == (0, 0, LATER)
 
 

@@ -1,6 +1,5 @@
 import signal
 from concurrent.futures import ThreadPoolExecutor
-from datetime import timedelta
 from typing import Any
 
 from django.core.management.base import BaseCommand, CommandParser
@@ -25,10 +24,7 @@ class Command(BaseCommand):
         if follow:
             _follow([Group(group)] if group else list(Group))
             return
-        if group:
-            count = drain_group(Group(group), timezone.now, time_slice=timedelta(days=1))
-        else:
-            count = drain_all(timezone.now)
+        count = drain_all(timezone.now, [Group(group)] if group else list(Group))
         self.stdout.write(f"{count} deliveries settled")
 
 
