@@ -1,3 +1,0 @@
-from workers.celery import app
-
-__all__ = ["app"]
