@@ -3,7 +3,7 @@
 import subprocess
 import sys
 
-SCRIPTS = ("intake",)
+SCRIPTS = ("intake", "engines")
 
 
 def main(named: list[str]) -> int:

@@ -1,0 +1,129 @@
+"""Who takes part, and how each of them is run."""
+
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+
+from workers.bench.venv import make_venv
+from workers.devstack.plan import PROJECT
+from workers.devstack.procfile import read_procfile
+
+Command = tuple[str, ...]
+_PROCFILE = read_procfile(PROJECT / "Procfile")
+
+
+@dataclass(frozen=True)
+class Contestant:
+    """`daemons` are its own processes that deliver; `channel` is what such a process listens on."""
+
+    name: str
+    database: str
+    python: str
+    environment: Mapping[str, str]
+    daemons: tuple[Command, ...] = ()
+    channel: str | None = None
+
+
+def guzo(name: str, *daemons: Command) -> Contestant:
+    return Contestant(
+        name=name,
+        database="guzo_engine",
+        python=sys.executable,
+        environment={
+            "DJANGO_SETTINGS_MODULE": "workers.bench.guzo.settings",
+            "BENCH_ENGINE": "workers.bench.guzo.engine",
+        },
+        daemons=daemons,
+    )
+
+
+def guzo_relay() -> Contestant:
+    return guzo("Guzo", _PROCFILE["relay"])
+
+
+def guzo_through_celery() -> Contestant:
+    return guzo("Guzo through Celery", _PROCFILE["relay"], _PROCFILE["worker-core"])
+
+
+def guzo_without_celery() -> Contestant:
+    return guzo("Guzo without Celery", ("python", "manage.py", "deliver_events", "--follow"))
+
+
+def celery_tasks(*, reuse: bool) -> Contestant:
+    """Return the Celery that Guzo has too, with the same driver, and the same worker's options."""
+    return Contestant(
+        name=f"a Celery task per event{', CELERY_DB_REUSE_MAX' if reuse else ''}",
+        database="celery_tasks",
+        python=sys.executable,
+        environment=_environment("celery_tasks", **({"BENCH_REUSE": "1"} if reuse else {})),
+        daemons=(_celery_worker(sys.executable, "workers.bench.peers.celery"),),
+    )
+
+
+def celery_outbox() -> Contestant:
+    relay = (_python(), "-m", "django", "celery_outbox_relay", "--idle-time", "0.1")
+    return Contestant(
+        name="django-celery-outbox",
+        database="celery_outbox",
+        python=_python(),
+        environment=_environment("celery_outbox", BENCH_REUSE="1"),
+        daemons=(relay, _celery_worker(_python(), "workers.bench.peers.outbox_celery")),
+    )
+
+
+def domain_events(*, prompt: bool = False) -> Contestant:
+    """`prompt` has it notify its relay at every commit, instead of once in half a second."""
+    return Contestant(
+        name=f"django-domain-events{', every commit notified' if prompt else ''}",
+        database="domain_events",
+        python=_python(),
+        environment=_environment("domain_events", **({"BENCH_PROMPT": "1"} if prompt else {})),
+        daemons=((_python(), "-m", "django", "deliver_events"),),
+        channel="django_domain_events",
+    )
+
+
+def procrastinate(*, ordered: bool = True) -> Contestant:
+    key = "procrastinate" if ordered else "procrastinate_unordered"
+    worker = (_python(), "-m", "django", "procrastinate", "worker", "--concurrency", "10")
+    return Contestant(
+        name=f"procrastinate, {'ordered' if ordered else 'unordered'}",
+        database=key,
+        python=_python(),
+        environment=_environment(key),
+        daemons=(worker,),
+        channel="procrastinate_any_queue_v1",
+    )
+
+
+def jaiminho() -> Contestant:
+    return Contestant(
+        name="django-jaiminho, keep-order",
+        database="jaiminho",
+        python=_python(),
+        environment=_environment("jaiminho"),
+    )
+
+
+def _environment(peer: str, **more: str) -> dict[str, str]:
+    return {
+        "DJANGO_SETTINGS_MODULE": "workers.bench.peers.settings",
+        "BENCH_ENGINE": f"workers.bench.peers.engines.{peer}",
+        **more,
+    }
+
+
+def _celery_worker(python: str, app: str) -> Command:
+    """Return the Procfile's worker with another application, whose queue is Celery's default."""
+    words = list(_PROCFILE["worker-core"])
+    words[words.index("workers")] = app
+    words[words.index("core")] = "celery"
+    words[words.index("INFO")] = "WARNING"
+    return (python, "-m", *words)
+
+
+@cache
+def _python() -> str:
+    return str(make_venv(Path(__file__).with_name("peers") / "requirements.txt"))

@@ -1,0 +1,55 @@
+"""How fast one process of each delivers a backlog."""
+
+import subprocess
+from collections.abc import Callable
+
+from workers.bench import contestants
+from workers.bench.arena import Arena, read_seconds
+from workers.bench.contestants import Contestant
+from workers.bench.rounds import take_turns
+from workers.devstack.plan import PROJECT
+from workers.devstack.progress import Progress
+
+
+def measure_drain(
+    arena: Arena, *, rounds: int, events: int, progress: Progress
+) -> dict[str, list[float]]:
+    """Return events a second, round by round."""
+    progress.say(f"\n  {events:,} events that wait, one process delivers")
+    those = (
+        contestants.guzo("Guzo"),
+        contestants.domain_events(),
+        contestants.procrastinate(),
+        contestants.procrastinate(ordered=False),
+        contestants.jaiminho(),
+    )
+    return take_turns(
+        {each.name: _draining(arena, each, events) for each in those},
+        rounds=rounds,
+        progress=progress,
+    )
+
+
+def _draining(arena: Arena, contestant: Contestant, events: int) -> Callable[[], float]:
+    return lambda: drain(arena, contestant, events)
+
+
+def drain(arena: Arena, contestant: Contestant, events: int) -> float:
+    """Return events a second of one process that is warm before the backlog comes."""
+    arena.begin(contestant)
+    with subprocess.Popen(  # noqa: S603 - our own command
+        (contestant.python, "-m", "django", "engine", "drain"),
+        cwd=PROJECT,
+        env=arena.environment_of(contestant),
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+    ) as process:
+        assert process.stdout
+        if process.stdout.readline() != "warm\n":
+            raise SystemExit(f"{contestant.name} did not get warm")
+        arena.produce(contestant, events, connections=4, processes=2)
+        owed = arena.settle(contestant)
+        answer, _ = process.communicate("go\n")
+    arena.judge(contestant)
+    return owed / read_seconds(answer)
