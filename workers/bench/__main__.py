@@ -3,7 +3,7 @@
 import subprocess
 import sys
 
-SCRIPTS = ("intake", "engines")
+SCRIPTS = ("intake", "engines", "strain")
 
 
 def main(named: list[str]) -> int:

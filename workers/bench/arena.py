@@ -79,7 +79,7 @@ class Arena:
     def begin(self, contestant: Contestant) -> None:
         """Give it a database in which nothing happened yet, made once, and an empty broker."""
         made = f"{contestant.database}_made"
-        if not self.sql("postgres", f"select 1 from pg_database where datname = '{made}'"):
+        if not self.sql("postgres", f"select 1 from pg_database where datname = '{made}'"):  # noqa: S608
             self.sql("postgres", f"create database {contestant.database}")
             self.call(contestant, "migrate", "--verbosity", "0")
             self.sql("postgres", f"alter database {contestant.database} rename to {made}")
@@ -123,8 +123,15 @@ class Arena:
 
     def call(self, contestant: Contestant, *words: str) -> float:
         """Run a management command to its end; return the seconds it speaks of, if it does."""
+        return self._run(contestant, "django", *words)
+
+    def script(self, contestant: Contestant, name: str, *words: str) -> float:
+        """Run a script of workers/bench/guzo to its end; return the seconds it speaks of."""
+        return self._run(contestant, f"workers.bench.guzo.{name}", *words)
+
+    def _run(self, contestant: Contestant, module: str, *words: str) -> float:
         done = subprocess.run(  # noqa: S603 - our own commands
-            (contestant.python, "-m", "django", *words),
+            (contestant.python, "-m", module, *words),
             cwd=PROJECT,
             env=self.environment_of(contestant),
             stdout=subprocess.PIPE,
@@ -132,8 +139,8 @@ class Arena:
             check=False,
         )
         if done.returncode != 0:
-            raise SystemExit(f"{contestant.name}: {' '.join(words)} failed")
-        return read_seconds(done.stdout) if words[0] == "engine" else 0.0
+            raise SystemExit(f"{contestant.name}: {module} {' '.join(words)} failed")
+        return read_seconds(done.stdout) if done.stdout else 0.0
 
     @contextmanager
     def running(self, contestant: Contestant) -> Iterator[Supervisor]:
@@ -181,7 +188,7 @@ def open_arena(progress: Progress) -> Iterator[Arena]:
         sockets, logs = folder / "s", folder / "log"
         broker = f"redis+socket://{quote(str(sockets / 'valkey.sock'))}?virtual_host=0"
         plan = plan_demo(PROJECT, {**os.environ, "DATABASE_URL": "", "BROKER_URL": broker})
-        environment = {**plan.environment, "LOG_LEVEL": "WARNING", "PYTHONWARNINGS": "ignore"}
+        environment = {**plan.environment, "LOG_LEVEL": "ERROR", "PYTHONWARNINGS": "ignore"}
         start = {"data": folder / "postgres", "sockets": sockets, "environment": environment}
         with Supervisor(logs, Progress(io.StringIO())) as first:
             start_postgres(first, **start)  # type: ignore[arg-type]  # (one dictionary of three)

@@ -26,13 +26,14 @@ class Contestant:
     channel: str | None = None
 
 
-def guzo(name: str, *daemons: Command) -> Contestant:
+def guzo(name: str, *daemons: Command, variant: str = "ENGINE") -> Contestant:
     return Contestant(
         name=name,
         database="guzo_engine",
         python=sys.executable,
         environment={
             "DJANGO_SETTINGS_MODULE": "workers.bench.guzo.settings",
+            "BENCH_VARIANT": variant,
             "BENCH_ENGINE": "workers.bench.guzo.engine",
         },
         daemons=daemons,
@@ -41,6 +42,11 @@ def guzo(name: str, *daemons: Command) -> Contestant:
 
 def guzo_relay() -> Contestant:
     return guzo("Guzo", _PROCFILE["relay"])
+
+
+def guzo_unheard() -> Contestant:
+    """A commit tells nobody; the relay finds by looking."""
+    return guzo("Guzo, nobody woken", _PROCFILE["relay"], variant="UNHEARD")
 
 
 def guzo_through_celery() -> Contestant:

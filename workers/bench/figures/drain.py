@@ -36,7 +36,19 @@ def _draining(arena: Arena, contestant: Contestant, events: int) -> Callable[[],
 
 def drain(arena: Arena, contestant: Contestant, events: int) -> float:
     """Return events a second of one process that is warm before the backlog comes."""
+
+    def place() -> int:
+        arena.produce(contestant, events, connections=4, processes=2)
+        return arena.settle(contestant)
+
     arena.begin(contestant)
+    rate = drain_after(arena, contestant, place)
+    arena.judge(contestant)
+    return rate
+
+
+def drain_after(arena: Arena, contestant: Contestant, place: Callable[[], int]) -> float:
+    """Warm a process up, let orders be placed, and return how many a second it then delivers."""
     with subprocess.Popen(  # noqa: S603 - our own command
         (contestant.python, "-m", "django", "engine", "drain"),
         cwd=PROJECT,
@@ -48,8 +60,6 @@ def drain(arena: Arena, contestant: Contestant, events: int) -> float:
         assert process.stdout
         if process.stdout.readline() != "warm\n":
             raise SystemExit(f"{contestant.name} did not get warm")
-        arena.produce(contestant, events, connections=4, processes=2)
-        owed = arena.settle(contestant)
+        owed = place()
         answer, _ = process.communicate("go\n")
-    arena.judge(contestant)
     return owed / read_seconds(answer)
