@@ -1,6 +1,5 @@
 """Fixtures that tests of more than one room share."""
 
-import os
 from collections.abc import Callable, Iterator
 
 import hypothesis
@@ -22,14 +21,19 @@ use_quick_teardown()
 Argon2PasswordHasher.time_cost, Argon2PasswordHasher.memory_cost = 1, 1024
 # The live server starts a thread per connection: kept database connections would pile up.
 project_settings.DATABASES["default"]["CONN_MAX_AGE"] = 0
-# Else a fixture could not be shared by the examples of one test.
+# The same examples on every machine; new ones by hand, with --hypothesis-profile=long.
 hypothesis.settings.register_profile(
-    "guzo",
-    max_examples=int(os.environ.get("FUZZ_EXAMPLES", "50")),
+    "quick",
+    max_examples=50,
+    derandomize=True,
     deadline=None,
+    # Else a fixture could not be shared by the examples of one test.
     suppress_health_check=[hypothesis.HealthCheck.function_scoped_fixture],
 )
-hypothesis.settings.load_profile("guzo")
+hypothesis.settings.register_profile(
+    "long", hypothesis.settings.get_profile("quick"), max_examples=5000, derandomize=False
+)
+hypothesis.settings.load_profile("quick")
 # Else every new test client scans all static files: 19 ms each.
 project_settings.WHITENOISE_AUTOREFRESH = True
 

@@ -1,7 +1,7 @@
 """
 Whatever bytes and headers come to Chapa's doors: a documented answer, and rows as promised.
 
-More of it by hand: `FUZZ_EXAMPLES=20000 make test ARGS="payments/tests/test_doors_fuzz.py"`.
+More of it by hand: `make test ARGS="payments/tests/test_doors_fuzz.py --hypothesis-profile=long"`.
 """
 
 import json

@@ -1,7 +1,7 @@
 from decimal import Decimal
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from payments.chapa.sandbox.validation import find_complaints
@@ -147,7 +147,6 @@ def test_personal_data_stay_out_of_the_printed_form() -> None:
     assert not any(word in printed for word in ("Hanna", "Tesfaye", "gmail", "0900", "return"))
 
 
-@settings(deadline=None)
 @given(
     amount=st.decimals("1", "1000000", places=2),
     texts=st.tuples(st.text(), st.text(), st.text(), st.text()),

@@ -1,6 +1,6 @@
 import json
 
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from payments.chapa.wire import (
@@ -53,7 +53,6 @@ BODIES = st.one_of(
 )
 
 
-@settings(deadline=None)
 @given(http_status=STATUSES, body=BODIES)
 def test_no_answer_makes_parsing_raise_and_all_evidence_can_be_kept(
     http_status: int, body: bytes
@@ -70,7 +69,6 @@ def test_no_answer_makes_parsing_raise_and_all_evidence_can_be_kept(
         kept.encode()
 
 
-@settings(max_examples=50, deadline=None)
 @given(http_status=STATUSES, body=BODIES)
 def test_money_is_seen_only_in_a_success_with_a_positive_amount(
     http_status: int, body: bytes
@@ -84,7 +82,6 @@ def test_money_is_seen_only_in_a_success_with_a_positive_amount(
         assert json.loads(body)["data"]["status"].strip().lower() == "success"
 
 
-@settings(max_examples=50, deadline=None)
 @given(http_status=STATUSES, body=BODIES)
 def test_a_link_is_handed_out_exactly_when_it_was_opened(http_status: int, body: bytes) -> None:
     answer = parse_initialization(http_status, body, HOSTS)

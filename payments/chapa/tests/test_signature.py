@@ -2,7 +2,7 @@ import hashlib
 import hmac
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from payments.chapa.signature import constant_of, is_constant, matching_secret, sign
@@ -78,7 +78,6 @@ def test_escaping_the_same_json_otherwise_breaks_the_signature() -> None:
     assert matching_secret(escaped, sign(BODY, HASH), [HASH]) is None
 
 
-@settings(deadline=None)
 @given(body=st.binary(), secret=st.text(min_size=1), others=st.lists(st.text(), max_size=3))
 def test_what_was_signed_with_a_secret_matches_wherever_the_secret_stands(
     body: bytes, secret: str, others: list[str]
@@ -89,7 +88,6 @@ def test_what_was_signed_with_a_secret_matches_wherever_the_secret_stands(
     assert [*others, secret][index] == secret
 
 
-@settings(deadline=None)
 @given(body=st.binary(), signature=st.text(), secrets=st.lists(st.text(), max_size=3))
 def test_no_text_makes_the_check_raise(body: bytes, signature: str, secrets: list[str]) -> None:
     matching_secret(body, signature, secrets)
