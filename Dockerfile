@@ -4,7 +4,8 @@ WORKDIR /guzo
 COPY requirements.txt .
 RUN pip install --no-cache-dir --require-hashes --no-deps --requirement requirements.txt
 COPY . .
-RUN useradd --system --no-create-home guzo
+# A new volume on /run/guzo belongs to whom the folder belongs to.
+RUN useradd --system --no-create-home guzo && install --directory --owner guzo /run/guzo
 USER guzo
 
 # What the local Chapa needs beyond that; compose.yaml only.

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from difflib import get_close_matches
 from email.utils import parseaddr
 from pathlib import Path
+from tempfile import TemporaryFile
 from typing import TypeVar
 from urllib.parse import SplitResult, urlsplit
 
@@ -89,6 +90,10 @@ class Environment:
         """The address of a server, credentials and all; it may be empty."""
         return self.read(name, lambda text: _server(text, schemes))
 
+    def folder(self, name: str, base: Path) -> str:
+        """A folder in which files can be made, from `base` on if relative; it may be empty."""
+        return self.read(name, lambda text: _folder(text, base))
+
     def mail_address(self, name: str) -> str:
         """One address, bare or with a name: `Guzo <bookings@guzo.et>`."""
         return self.read(name, _mail_address)
@@ -159,6 +164,17 @@ def _server(text: str, schemes: tuple[str, ...]) -> str:
     if text and _address(text).scheme not in schemes:
         raise ValueError(f"expected an address that begins with {':// or '.join(schemes)}://")
     return text
+
+
+def _folder(text: str, base: Path) -> str:
+    if not text:
+        return ""
+    try:
+        # Not os.access, which a superuser passes where nobody can write.
+        with TemporaryFile(dir=base / text):
+            return str(base / text)
+    except OSError as refused:
+        raise ValueError(f"no file can be made in {base / text}: {refused.strerror}") from None
 
 
 def _mail_address(text: str) -> str:

@@ -62,6 +62,8 @@ VERIFICATIONS_PER_USER = env.rate("VERIFICATIONS_PER_USER")
 LOG_LEVEL = env.one_of("LOG_LEVEL", "DEBUG", "INFO", "WARNING", "ERROR")
 LOGGING_CONFIG = None
 LOGGING = logging_config(LOG_LEVEL)
+# The name by which the library that writes there knows it.
+PROMETHEUS_MULTIPROC_DIR = env.folder("PROMETHEUS_MULTIPROC_DIR", BASE_DIR)
 
 # The one string by which `events` finds who is owed which event.
 EVENT_ROUTES = "workers.routes.ROUTES"

@@ -26,6 +26,7 @@ from events.debts import (
     with_events,
 )
 from events.models import Delivery
+from events.timing import time_handler
 
 log = structlog.get_logger(__name__)
 
@@ -110,7 +111,7 @@ def _deliver(debt: Debt, clock: Clock) -> None:
     if is_paid(debt):
         Delivery.objects.filter(id=debt.id, fence=debt.fence).delete()
         return
-    with caused_by(debt.cause()):
+    with caused_by(debt.cause()), time_handler(debt.handler):
         answer = handler.ask(fact, debt.context(clock()))
         try:
             _write(debt, handler, fact, answer, clock())

@@ -37,6 +37,7 @@ from events.lanes import (
 )
 from events.models import Delivery
 from events.retry import is_exhausted
+from events.timing import time_handler
 
 log = structlog.get_logger(__name__)
 
@@ -160,7 +161,7 @@ def _run(debt: Debt, at: datetime) -> bool:
         route = debt.route()
         if isinstance(route.handler, Outbound):
             raise UnroutedDelivery(f"{debt.handler} is outbound, yet its delivery is in a lane")
-        with transaction.atomic(), caused_by(debt.cause()):
+        with transaction.atomic(), caused_by(debt.cause()), time_handler(debt.handler):
             route.handler(debt.fact(), debt.context(at))
     except Exception as error:
         if connection_is_lost():

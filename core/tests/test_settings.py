@@ -107,6 +107,10 @@ def test_a_missing_setting_refuses_by_name(read: Read, name: str) -> None:
         ("WEB_PROCESSES", "0"),
         ("WEB_THREADS", "1"),
         ("LOG_LEVEL", "LOUD"),
+        ("PROMETHEUS_MULTIPROC_DIR", "/var/empty/of/guzo"),
+        ("PROMETHEUS_MULTIPROC_DIR", ".env.sample"),
+        # A folder in which not even the superuser can make a file.
+        ("PROMETHEUS_MULTIPROC_DIR", "/proc"),
     ],
 )
 def test_a_wrong_setting_refuses_by_name(read: Read, name: str, value: str) -> None:

@@ -188,7 +188,8 @@ def open_arena(progress: Progress) -> Iterator[Arena]:
         sockets, logs = folder / "s", folder / "log"
         broker = f"redis+socket://{quote(str(sockets / 'valkey.sock'))}?virtual_host=0"
         plan = plan_demo(PROJECT, {**os.environ, "DATABASE_URL": "", "BROKER_URL": broker})
-        environment = {**plan.environment, "LOG_LEVEL": "ERROR", "PYTHONWARNINGS": "ignore"}
+        quiet = {"LOG_LEVEL": "ERROR", "PYTHONWARNINGS": "ignore"}
+        environment = {**plan.environment, **quiet, "PROMETHEUS_MULTIPROC_DIR": str(folder)}
         start = {"data": folder / "postgres", "sockets": sockets, "environment": environment}
         with Supervisor(logs, Progress(io.StringIO())) as first:
             start_postgres(first, **start)  # type: ignore[arg-type]  # (one dictionary of three)

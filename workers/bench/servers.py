@@ -47,7 +47,8 @@ def running_servers(progress: Progress, *names: str) -> Iterator[Servers]:
         database = f"postgres://guzo@{str(sockets).replace('/', '%2F')}/guzo"
         plan = plan_demo(PROJECT, {**os.environ, "DATABASE_URL": database, "BROKER_URL": ""})
         # What is measured is not what logging costs.
-        plan = replace(plan, environment={**plan.environment, "LOG_LEVEL": "WARNING"})
+        quiet = {"LOG_LEVEL": "WARNING", "PROMETHEUS_MULTIPROC_DIR": str(folder)}
+        plan = replace(plan, environment={**plan.environment, **quiet})
         commands = read_procfile(PROJECT / "Procfile")
         with Supervisor(folder / "log", progress) as supervisor:
             start_postgres(

@@ -1,4 +1,4 @@
-"""`/metrics`: counted in SQL when asked, so every web process gives the same answer."""
+"""`/metrics`: what is owed, counted in SQL when asked, and how long handlers took."""
 
 from collections.abc import Iterable, Iterator
 from typing import Any
@@ -11,6 +11,8 @@ from django.views.decorators.http import require_safe
 from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, generate_latest
 from prometheus_client.core import GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
+
+from events.timing import collect_handler_seconds
 
 # name, help, labels, SQL whose rows are the labels and then the value
 _GAUGES: tuple[tuple[str, str, tuple[str, ...], str], ...] = (
@@ -93,7 +95,7 @@ _GAUGES: tuple[tuple[str, str, tuple[str, ...], str], ...] = (
 )
 
 
-class DatabaseCollector(Collector):
+class GuzoCollector(Collector):
     def collect(self) -> Iterator[Metric]:
         given: dict[str, Any] = {"now": timezone.now(), "mode": settings.CHAPA_MODE}
         with connection.cursor() as cursor:
@@ -103,13 +105,14 @@ class DatabaseCollector(Collector):
                 for *values, count in cursor.fetchall():
                     gauge.add_metric(values, float(count))
                 yield gauge
+        yield from collect_handler_seconds()
 
     def describe(self) -> Iterable[Metric]:
         return []
 
 
 _registry = CollectorRegistry(auto_describe=False)
-_registry.register(DatabaseCollector())
+_registry.register(GuzoCollector())
 
 
 @require_safe

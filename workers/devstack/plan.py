@@ -43,6 +43,11 @@ class Plan:
         return self.project / self.environment["EMAIL_FILE_PATH"] if kept else None
 
     @property
+    def metrics(self) -> Path:
+        """Where the processes count how long handlers took."""
+        return self.project / self.environment["PROMETHEUS_MULTIPROC_DIR"]
+
+    @property
     def embeds_postgres(self) -> bool:
         return not self.environment["DATABASE_URL"]
 
@@ -99,6 +104,8 @@ def _plan(
         overlay |= {"CHAPA_BASE_URL": f"{chapa_url}/v1", "CHAPA_CHECKOUT_HOSTS": host}
     if settings["EMAIL_BACKEND"] == _CONSOLE_MAIL:
         overlay |= {"EMAIL_BACKEND": _FILE_MAIL, "EMAIL_FILE_PATH": str(project / LOCAL / "mail")}
+    if not settings["PROMETHEUS_MULTIPROC_DIR"]:
+        overlay["PROMETHEUS_MULTIPROC_DIR"] = str(project / LOCAL / "metrics")
     if settings["LOG_LEVEL"] != "DEBUG":
         # That relay, workers and beat are ready is read in their logs.
         overlay["LOG_LEVEL"] = "INFO"

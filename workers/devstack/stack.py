@@ -33,6 +33,7 @@ def running_stack(plan: Plan, holder: str, progress: Progress) -> Iterator[Super
     """
     with hold_lock(plan.local, holder), Supervisor(plan.logs, progress) as supervisor:
         _start_servers(plan, supervisor)
+        plan.metrics.mkdir(exist_ok=True)
         for command in ("migrate", "seed_demo"):
             supervisor.run(program_of(plan, command, ("python", "manage.py", command)))
         commands = read_procfile(plan.project / "Procfile")

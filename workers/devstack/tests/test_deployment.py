@@ -49,6 +49,15 @@ def test_the_image_runs_the_web_process_as_an_ordinary_user() -> None:
     assert re.findall(r"^USER (\w+)", dockerfile, re.MULTILINE)[-1] == "guzo"
 
 
+def test_all_processes_share_one_folder_of_counts_that_the_image_lets_them_write() -> None:
+    counting = [SERVICES[name] for name in PROCESSES if name != "chapa"]
+    folders = {each["environment"]["PROMETHEUS_MULTIPROC_DIR"] for each in counting}
+    (folder,) = folders
+
+    assert all(each["volumes"] == [f"metrics:{folder}"] for each in counting)
+    assert f"--owner guzo {folder}\n" in (PROJECT / "Dockerfile").read_text()
+
+
 def test_the_image_never_takes_local_secrets_or_data() -> None:
     ignored = (PROJECT / ".dockerignore").read_text().splitlines()
 

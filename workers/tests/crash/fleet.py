@@ -98,7 +98,9 @@ def running_fleet(folder: Path, **settings: str) -> Iterator[Fleet]:
             "BROKER_URL": f"redis+socket://{sockets}/valkey.sock?virtual_host=0",
         },
     )
+    settings["PROMETHEUS_MULTIPROC_DIR"] = str(folder / "metrics")
     plan = Plan(plan.project, {**plan.environment, **settings}, plan.web_url, plan.chapa_url)
+    plan.metrics.mkdir()
     with Supervisor(logs, Progress(io.StringIO())) as supervisor:
         start_postgres(
             supervisor, data=folder / "postgres", sockets=sockets, environment=plan.environment
