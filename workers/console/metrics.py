@@ -9,106 +9,33 @@ from django.http import HttpRequest, HttpResponse
 from django.utils import timezone
 from django.views.decorators.http import require_safe
 from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, generate_latest
-from prometheus_client.core import GaugeMetricFamily, Metric
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
 from events.timing import collect_handler_seconds
-
-# name, help, labels, SQL whose rows are the labels and then the value
-_GAUGES: tuple[tuple[str, str, tuple[str, ...], str], ...] = (
-    (
-        "guzo_deliveries",
-        "Deliveries owed, by handler and state",
-        ("handler", "state"),
-        "select handler, state, count(*) from events_delivery group by 1, 2",
-    ),
-    (
-        "guzo_outbox_age_seconds",
-        "Age of the oldest due delivery of each group",
-        ("group",),
-        """select "group", greatest(0, extract(epoch from %(now)s - min(next_at)))
-           from events_delivery where state in ('ready', 'retry') and next_at <= %(now)s
-           group by 1""",
-    ),
-    (
-        "guzo_relay_seen_seconds",
-        "Seconds since a relay was last seen alive, by group; above 15 it is not",
-        ("group",),
-        """select name, extract(epoch from %(now)s - relay_seen_at) from events_lanegroup
-           where relay_seen_at is not null""",
-    ),
-    (
-        "guzo_payments",
-        "Payments of the last 7 days, by status and mode",
-        ("status", "mode"),
-        """select status, mode, count(*) from payments_payment
-           where created_at > %(now)s - interval '7 days' group by 1, 2""",
-    ),
-    (
-        "guzo_payments_due",
-        "Payments whose next look at Chapa is overdue by a minute",
-        (),
-        """select count(*) from payments_payment
-           where next_check_at < %(now)s - interval '1 minute' and mode = %(mode)s""",
-    ),
-    (
-        "guzo_webhooks",
-        "Webhooks of the last 24 hours, by verdict",
-        ("verdict",),
-        """select verdict, count(*) from payments_incomingwebhook
-           where received_at > %(now)s - interval '24 hours' group by 1""",
-    ),
-    (
-        "guzo_webhooks_astray",
-        "Signed webhooks that name no payment of ours: looked for again, or parked for a person",
-        ("matching",),
-        """select matching, count(*) from payments_incomingwebhook
-           where matching in ('unmatched', 'parked') group by 1""",
-    ),
-    (
-        "guzo_gateway_calls",
-        "Calls to Chapa of the last 24 hours, by kind and outcome",
-        ("kind", "outcome"),
-        """select kind, outcome, count(*) from payments_gatewaycall
-           where asked_at > %(now)s - interval '24 hours' group by 1, 2""",
-    ),
-    (
-        "guzo_refunds",
-        "Refunds, by state",
-        ("state",),
-        "select state, count(*) from payments_refund group by 1",
-    ),
-    (
-        "guzo_bookings",
-        "Bookings made in the last 7 days, by status",
-        ("status",),
-        """select status, count(*) from bookings_booking
-           where created_at > %(now)s - interval '7 days' group by 1""",
-    ),
-    (
-        "guzo_mails",
-        "Mails of the last 24 hours, by state",
-        ("state",),
-        """select state, count(*) from bookings_mail
-           where created_at > %(now)s - interval '24 hours' group by 1""",
-    ),
-)
+from workers.console.metric_queries import QUERIES, MetricQuery
 
 
 class GuzoCollector(Collector):
     def collect(self) -> Iterator[Metric]:
         given: dict[str, Any] = {"now": timezone.now(), "mode": settings.CHAPA_MODE}
         with connection.cursor() as cursor:
-            for name, text, labels, sql in _GAUGES:
-                gauge = GaugeMetricFamily(name, text, labels=labels)
-                cursor.execute(sql, given)
-                for *values, count in cursor.fetchall():
-                    gauge.add_metric(values, float(count))
-                yield gauge
+            for query in QUERIES:
+                cursor.execute(query.sql, given)
+                yield from _families(query, cursor.fetchall())
         yield from collect_handler_seconds()
 
     def describe(self) -> Iterable[Metric]:
         return []
+
+
+def _families(query: MetricQuery, rows: list[tuple[Any, ...]]) -> Iterator[Metric]:
+    for column, (name, text) in enumerate(query.metrics.items(), start=len(query.labels)):
+        kind = CounterMetricFamily if name.endswith("_total") else GaugeMetricFamily
+        family = kind(name, text, labels=query.labels)
+        for row in rows:
+            family.add_metric(row[: len(query.labels)], float(row[column]))
+        yield family
 
 
 _registry = CollectorRegistry(auto_describe=False)
