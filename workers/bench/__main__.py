@@ -3,7 +3,7 @@
 import subprocess
 import sys
 
-SCRIPTS = ("intake", "engines", "strain")
+SCRIPTS = ("intake", "engines", "strain", "scrape")
 
 
 def main(named: list[str]) -> int:
