@@ -173,7 +173,9 @@ class Model:
     def _fail(self, key: Key, row: Owed, at: datetime) -> None:
         """Accept a debt's new row if it is what an attempt of its fate leaves behind."""
         owed = self.owed[key]
-        if self.is_behind(key):
+        if key[1] == ORDERED and row == replace(owed, state="retry"):
+            pass  # What it waited for is paid or given up.
+        elif self.is_behind(key):
             # It waits for another one now, and for its own time no more.
             assert replace(owed, state="waiting") == row, f"{key} changed out of turn"
         else:
@@ -235,12 +237,12 @@ class Model:
             case "rerun" if owed:
                 return "under_way"
             case "rerun":
-                self.owed[key] = Owed(generation=max(generations) + 1, next_at=at)
+                self.owed[key] = Owed(max(generations) + 1, next_at=at, state="retry")
                 return "added"
             case _ if not owed and generations:
                 return "delivered_meanwhile"
             case _ if not owed:
-                self.owed[key] = Owed(generation=0, next_at=at)
+                self.owed[key] = Owed(generation=0, next_at=at, state="retry")
                 return "added"
             case _ if owed.state in ("waiting", "in_flight"):
                 return "under_way"
@@ -251,7 +253,7 @@ class Model:
             case _ if owed.state == "retry":
                 self.owed[key] = replace(owed, next_at=min(owed.next_at, at))
                 return "hurried"
-        self.owed[key] = replace(owed, state="waiting", attempts=0, doubts=0, next_at=at)
+        self.owed[key] = replace(owed, state="retry", attempts=0, doubts=0, next_at=at)
         return "revived"
 
 
