@@ -6,6 +6,7 @@ from bookings.events import BookingConfirmed
 from bookings.mails import MailNotTaken, queue_mail, send_mail
 from bookings.models import Booking, Mail
 from bookings.services.paying import apply_payment
+from core.failpoints import failpoint
 from events.base import Context, Outbound, Repeat, RetryAfter
 from events.retry import patience
 from payments.events import PaymentSucceeded
@@ -40,8 +41,10 @@ def _ask_mail(event: BookingConfirmed, context: Context) -> None:
         if age < MAIL_OUTAGE:
             raise RetryAfter(patience(age), str(away)) from away
         raise
+    failpoint("mail.accepted")
     # Evidence, so committed at once: whoever is late to write the receipt must not send it again.
     Mail.objects.filter(id=mail.id).update(state=Mail.State.SENT, sent_at=context.at)
+    failpoint("mail.recorded")
 
 
 #: For booking.confirmed. A letter that may have been taken is sent once more under the same

@@ -9,6 +9,7 @@ from django.core.mail import EmailMultiAlternatives, get_connection
 from django.template.loader import render_to_string
 
 from bookings.models import Booking, Mail
+from core.failpoints import failpoint
 from core.transactions import refuse_network_in_transaction
 from events.base import PermanentFailure, Uncertain
 
@@ -51,6 +52,7 @@ def send_mail(mail: Mail) -> None:
         raise MailNotTaken(type(away).__name__) from None
     with connection:
         Mail.objects.filter(id=mail.id).update(state=Mail.State.SENDING)
+        failpoint("mail.sending")
         try:
             letter.send()
         except (smtplib.SMTPRecipientsRefused, *_NOT_TAKEN) as no:

@@ -12,6 +12,7 @@ import structlog
 from django.db import connection, transaction
 
 from core.causality import caused_by
+from core.failpoints import failpoint
 from core.transactions import refuse_network_in_transaction
 from events.base import Clock, DomainEvent, Outbound, PermanentFailure, Repeat, Uncertain
 from events.debts import (
@@ -73,6 +74,7 @@ def deliver_one(group: str, clock: Clock) -> bool:
         claimed = with_events(cursor.fetchall())
     if not claimed:
         return False
+    failpoint("outbound.claimed")
     (debt,) = claimed
     try:
         _deliver(debt, clock)
@@ -103,6 +105,8 @@ def recover_given_up(group: str, clock: Clock) -> int:
             id__in=[debt.id for debt in debts if _repeat(debt) is Repeat.FREELY],
             state=Delivery.State.RETRY,
         ).update(next_at=at)
+        failpoint("outbound.taken_back")
+    failpoint("outbound.take_back_committed")
     return len(debts)
 
 
@@ -113,6 +117,7 @@ def _deliver(debt: Debt, clock: Clock) -> None:
         return
     with caused_by(debt.cause()), time_handler(debt.handler):
         answer = handler.ask(fact, debt.context(clock()))
+        failpoint("outbound.asked")
         try:
             _write(debt, handler, fact, answer, clock())
         except Exception as error:
@@ -127,8 +132,11 @@ def _write(debt: Debt, handler: Outbound, fact: DomainEvent, answer: Any, at: da
             log.warning("delivery.fenced_out", handler=debt.handler, event_id=debt.event.id)
             return
         if take_receipts([debt], at):
+            failpoint("outbound.receipt_taken")
             handler.write(fact, answer, debt.context(at))
         Delivery.objects.filter(id=debt.id).delete()
+        failpoint("outbound.written")
+    failpoint("outbound.committed")
 
 
 def _handler(debt: Debt) -> Outbound:
@@ -155,6 +163,7 @@ def _write_failure(debt: Debt, error: Exception, at: datetime) -> None:
             _judge_doubtful(debt, error, at)
         else:
             fail(debt, error, at=at)
+        failpoint("outbound.failure_written")
 
 
 def _judge_doubtful(debt: Debt, error: Exception, at: datetime) -> None:

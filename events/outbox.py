@@ -10,6 +10,7 @@ from django.core.serializers.json import DjangoJSONEncoder
 from django.db import connection
 
 from core.causality import current_cause
+from core.failpoints import failpoint
 from core.transactions import require_transaction
 from events.base import DomainEvent, Route
 from events.routing import routing_table
@@ -107,8 +108,10 @@ def record(event: DomainEvent, *, at: datetime, first_try_at: datetime | None = 
         "data": _written(event),
     }
     with connection.cursor() as cursor:
+        failpoint("record.started")
         cursor.execute(_RECORD, values)
         event_id: int = cursor.fetchone()[0]
+    failpoint("record.written")
     _wake(routes)
     return event_id
 
@@ -140,8 +143,10 @@ def record_all(events: Sequence[DomainEvent], *, at: datetime) -> list[int]:
         "data": [_written(event) for event in events],
     }
     with connection.cursor() as cursor:
+        failpoint("record_all.started")
         cursor.execute(_RECORD_ALL, values)
         ids = [event_id for (event_id,) in cursor.fetchall()]
+    failpoint("record_all.written")
     _wake(routes)
     return ids
 

@@ -12,6 +12,7 @@ import structlog
 from django.db import DatabaseError, connection, transaction
 
 from core.causality import caused_by
+from core.failpoints import failpoint
 from events.base import Clock, Outbound
 from events.debts import (
     CLAIMABLE,
@@ -55,6 +56,7 @@ def drain_lane(group: str, clock: Clock) -> int | None:
     lane = take_lane(group, at)
     if lane is None:
         return None
+    failpoint("drain.lane_taken")
     if lane.abandoned:
         log.warning("lane.abandoned", group=group, lane=lane.number)
         return _run_one_by_one(lane, clock, count_first=True)
@@ -72,10 +74,15 @@ def _run_batch(lane: Lane, at: datetime) -> int | None:
         _check_at_once()
         settled: int | None = 0
         if debts := claim_debts(lane, at):
+            failpoint("drain.debts_claimed")
             settled = _settle(debts, at)
-        elif not park_blocked(lane, at):
+        elif park_blocked(lane, at):
+            failpoint("drain.blocked_parked")
+        else:
             settled = None
         release_lane(lane)
+        failpoint("drain.lane_released")
+    failpoint("drain.committed")
     return settled
 
 
@@ -83,6 +90,7 @@ def _run_one_by_one(lane: Lane, clock: Clock, *, count_first: bool) -> int:
     """`count_first` commits each attempt before it starts: a killer of workers ends dead."""
     with transaction.atomic():
         debts = claim_debts(lane, clock()) if own_lane(lane) else []
+        failpoint("alone.debts_claimed")
     for debt in debts:
         at = clock()
         if not count_first or _count(lane, debt, at):
@@ -90,6 +98,7 @@ def _run_one_by_one(lane: Lane, clock: Clock, *, count_first: bool) -> int:
     with transaction.atomic():
         if own_lane(lane):
             release_lane(lane)
+            failpoint("alone.lane_released")
     return len(debts)
 
 
@@ -101,8 +110,11 @@ def _count(lane: Lane, debt: Debt, at: datetime) -> bool:
         if is_exhausted(debt.attempts):
             fail(debt, WorkerDied(f"{debt.attempts} attempts, none was heard of again"), at=at)
             block_behind(debt)
+            failpoint("alone.given_up")
             return False
         count_attempt(debt, at)
+        failpoint("alone.attempt_counted")
+    failpoint("alone.attempt_committed")
     return True
 
 
@@ -112,11 +124,14 @@ def _run_alone(lane: Lane, debt: Debt, at: datetime) -> None:
             _check_at_once()
             if own_lane(lane) and _is_owed(debt):
                 _settle([debt], at)
+                failpoint("alone.settled")
+        failpoint("alone.committed")
     except DatabaseError as error:
         # Its own COMMIT failed; or the connection went, and on a new one the lane is not ours.
         with transaction.atomic():
             if own_lane(lane) and _is_owed(debt):
                 _write_failure(debt, error, at)
+                failpoint("alone.failure_written")
 
 
 def _check_at_once() -> None:
@@ -134,6 +149,7 @@ def _settle(debts: list[Debt], at: datetime) -> int:
     """Run what has no receipt yet; return how many were paid or failed."""
     ends = time.monotonic() + BATCH_SECONDS
     fresh = take_receipts(debts, at)
+    failpoint("drain.receipts_taken")
     paid: list[Debt] = []
     failed: list[Debt] = []
     left: list[Debt] = []
@@ -145,13 +161,17 @@ def _settle(debts: list[Debt], at: datetime) -> int:
         elif (debt.ordered and key in stopped) or ((paid or failed) and time.monotonic() > ends):
             left.append(debt)
         elif _run(debt, at):
+            failpoint("drain.handled")
             paid.append(debt)
         else:
+            failpoint("drain.failure_written")
             failed.append(debt)
             stopped.add(key)
     if failed or left:
         drop_receipts(failed + left)
+        failpoint("drain.receipts_dropped")
     Delivery.objects.filter(id__in=[debt.id for debt in paid]).delete()
+    failpoint("drain.paid")
     release_behind([debt for debt in paid if (debt.handler, debt.subject_key) not in stopped])
     return len(paid) + len(failed)
 

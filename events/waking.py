@@ -12,6 +12,8 @@ from datetime import datetime
 
 from django.db import connection, transaction
 
+from core.failpoints import failpoint
+
 CHANNEL = "guzo_events"
 
 _WORK = """
@@ -74,11 +76,13 @@ def _wake_owed() -> None:
 
 
 def wake_sleeping(groups: Iterable[str]) -> None:
+    failpoint("wake.started")
     with connection.cursor() as cursor:
         cursor.execute(
             "select pg_notify(%s, name) from events_lanegroup where name = any(%s) and sleeping",
             [CHANNEL, list(groups)],
         )
+    failpoint("wake.sent")
 
 
 def set_sleeping(groups: Iterable[str], *, sleeping: bool, at: datetime) -> None:

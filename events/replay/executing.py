@@ -10,6 +10,7 @@ import structlog
 from django.db import transaction
 
 from core.errors import Conflict, Invalid, NotFound
+from core.failpoints import failpoint
 from events.base import Clock
 from events.models import Delivery, Event, Replay, ReplayItem
 from events.replay.items import settle_item
@@ -142,8 +143,10 @@ def _advance(replay_id: UUID, at: datetime) -> Replay:
         batch = max(1, int(replay.rate * _TICK.total_seconds()))
         items = list(replay.items.filter(outcome="").order_by("event_id", "handler")[:batch])
         events = _kept([item.event_id for item in items])
+        failpoint("replay.items_chosen")
         for item in items:
             item.outcome = settle_item(item, events.get(item.event_id), replay, at)
+            failpoint("replay.item_settled")
         ReplayItem.objects.bulk_update(items, ["outcome"])
         replay.next_at = at + timedelta(seconds=len(items) / replay.rate)
         if len(items) < batch or not replay.items.filter(outcome="").exists():
@@ -151,6 +154,8 @@ def _advance(replay_id: UUID, at: datetime) -> Replay:
             log.info("replay.finished", replay_id=str(replay.id), **replay.progress())
         replay.save(update_fields=["state", "next_at", "finished_at"])
         wake_after_commit(Delivery.objects.filter(event__in=events).values_list("group", flat=True))
+        failpoint("replay.settled")
+    failpoint("replay.committed")
     return replay
 
 
