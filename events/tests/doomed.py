@@ -4,6 +4,7 @@ import multiprocessing
 import os
 from collections.abc import Callable
 from datetime import datetime, timedelta
+from multiprocessing.process import BaseProcess
 from typing import Any
 
 from django.conf import settings
@@ -25,20 +26,31 @@ _warm = multiprocessing.get_context("forkserver")
 _warm.set_forkserver_preload(["events.tests.warm", __name__])
 
 
-def run_worker(
+def start_worker(
     work: Callable[[HandClock], Any],
     *,
     at: datetime = AT,
     die_at: Failpoint | None = None,
     routes: str = f"{__name__}.ROUTES",
-) -> int:
-    """Run a function in a process of its own on the test's database; return how it ended."""
+) -> BaseProcess:
+    """Start a function in a process of its own on the test's database."""
     name = connection.settings_dict["NAME"]
     worker = _warm.Process(target=_work_or_die, args=(work, at, die_at, routes, name))
     worker.start()
-    worker.join(30)
-    assert worker.exitcode is not None, "it hangs"
+    return worker
+
+
+def end_of(worker: BaseProcess, within: float = 30) -> int:
+    """Wait for a worker and return how it ended."""
+    worker.join(within)
+    if worker.exitcode is None:
+        worker.kill()
+        raise AssertionError("it hangs")
     return worker.exitcode
+
+
+def run_worker(work: Callable[[HandClock], Any], **how: Any) -> int:
+    return end_of(start_worker(work, **how))
 
 
 def _work_or_die(
