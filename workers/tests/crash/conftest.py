@@ -13,6 +13,9 @@ from core.tests.threads import eventually
 from workers.tests.crash.fleet import Fleet, running_fleet
 from workers.tests.crash.mail_server import Mailbox
 
+# Else a broken one would not say what it found.
+pytest.register_assert_rewrite("workers.tests.crash.invariants")
+
 _numbers = count(1)
 
 

@@ -5,7 +5,7 @@ import os
 import signal
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
@@ -16,7 +16,7 @@ import requests
 from core.tests.threads import eventually
 from workers.devstack.plan import PROJECT, Plan, plan_demo
 from workers.devstack.postgres import start_postgres
-from workers.devstack.process import Process
+from workers.devstack.process import Process, Program
 from workers.devstack.procfile import read_procfile
 from workers.devstack.progress import Progress
 from workers.devstack.stack import program_of
@@ -108,5 +108,10 @@ def running_fleet(folder: Path, **settings: str) -> Iterator[Fleet]:
         start_valkey(supervisor, sockets=sockets, environment=plan.environment)
         supervisor.run(program_of(plan, "migrate", ("python", "manage.py", "migrate")))
         commands = read_procfile(PROJECT / "Procfile")
-        supervisor.start(*(program_of(plan, *each) for each in commands.items()))
+        supervisor.start(*(_named(program_of(plan, *each)) for each in commands.items()))
         yield Fleet(plan, supervisor, sockets, logs)
+
+
+def _named(program: Program) -> Program:
+    """Let PostgreSQL know its connections by its name."""
+    return replace(program, environment={**program.environment, "PGAPPNAME": program.name})
