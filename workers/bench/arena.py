@@ -130,17 +130,31 @@ class Arena:
         return self._run(contestant, f"workers.bench.guzo.{name}", *words)
 
     def _run(self, contestant: Contestant, module: str, *words: str) -> float:
-        done = subprocess.run(  # noqa: S603 - our own commands
+        with self.process(contestant, module, *words) as process:
+            output, _ = process.communicate()
+        if process.returncode != 0:
+            raise SystemExit(f"{contestant.name}: {module} {' '.join(words)} failed")
+        return read_seconds(output) if output else 0.0
+
+    @contextmanager
+    def process(
+        self, contestant: Contestant, module: str, *words: str
+    ) -> Iterator["subprocess.Popen[str]"]:
+        """Run a module; if the block fails, end it with all of its children."""
+        with subprocess.Popen(  # noqa: S603 - our own commands
             (contestant.python, "-m", module, *words),
             cwd=PROJECT,
             env=self.environment_of(contestant),
+            stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             text=True,
-            check=False,
-        )
-        if done.returncode != 0:
-            raise SystemExit(f"{contestant.name}: {module} {' '.join(words)} failed")
-        return read_seconds(done.stdout) if done.stdout else 0.0
+            start_new_session=True,
+        ) as process:
+            try:
+                yield process
+            except BaseException:
+                os.killpg(process.pid, signal.SIGKILL)
+                raise
 
     @contextmanager
     def running(self, contestant: Contestant) -> Iterator[Supervisor]:

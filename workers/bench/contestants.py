@@ -2,7 +2,7 @@
 
 import sys
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
 
@@ -11,6 +11,7 @@ from workers.devstack.plan import PROJECT
 from workers.devstack.procfile import read_procfile
 
 Command = tuple[str, ...]
+_PSYCOPG2 = {"BENCH_DRIVER": "psycopg2"}
 _PROCFILE = read_procfile(PROJECT / "Procfile")
 
 
@@ -74,20 +75,36 @@ def celery_outbox() -> Contestant:
         name="django-celery-outbox",
         database="celery_outbox",
         python=_python(),
-        environment=_environment("celery_outbox", BENCH_REUSE="1"),
+        environment=_environment("celery_outbox", BENCH_REUSE="1", **_PSYCOPG2),
         daemons=(relay, _celery_worker(_python(), "workers.bench.peers.outbox_celery")),
     )
 
 
-def domain_events(*, prompt: bool = False) -> Contestant:
-    """`prompt` has it notify its relay at every commit, instead of once in half a second."""
+def domain_events() -> Contestant:
+    """Return it as it is, with psycopg 3: it listens with no other."""
     return Contestant(
-        name=f"django-domain-events{', every commit notified' if prompt else ''}",
+        name="django-domain-events",
         database="domain_events",
         python=_python(),
-        environment=_environment("domain_events", **({"BENCH_PROMPT": "1"} if prompt else {})),
+        environment=_environment("domain_events"),
         daemons=((_python(), "-m", "django", "deliver_events"),),
         channel="django_domain_events",
+    )
+
+
+def domain_events_with_a_backlog() -> Contestant:
+    """Return it with psycopg 2, with which it delivers faster what waits already."""
+    plain = domain_events()
+    return replace(plain, environment={**plain.environment, **_PSYCOPG2, "BENCH_WAKE": "poll"})
+
+
+def domain_events_in_a_trickle() -> Contestant:
+    """Return it as it notifies at every commit, not once in half a second: that is its latency."""
+    plain = domain_events()
+    return replace(
+        plain,
+        name=f"{plain.name}, no coalescing",
+        environment={**plain.environment, "BENCH_COALESCE_SECONDS": "0"},
     )
 
 
@@ -109,7 +126,7 @@ def jaiminho() -> Contestant:
         name="django-jaiminho, keep-order",
         database="jaiminho",
         python=_python(),
-        environment=_environment("jaiminho"),
+        environment=_environment("jaiminho", **_PSYCOPG2),
     )
 
 

@@ -1,13 +1,11 @@
 """How fast one process of each delivers a backlog."""
 
-import subprocess
 from collections.abc import Callable
 
 from workers.bench import contestants
 from workers.bench.arena import Arena, read_seconds
 from workers.bench.contestants import Contestant
 from workers.bench.rounds import take_turns
-from workers.devstack.plan import PROJECT
 from workers.devstack.progress import Progress
 
 
@@ -18,7 +16,7 @@ def measure_drain(
     progress.say(f"\n  {events:,} events that wait, one process delivers")
     those = (
         contestants.guzo("Guzo"),
-        contestants.domain_events(),
+        contestants.domain_events_with_a_backlog(),
         contestants.procrastinate(),
         contestants.procrastinate(ordered=False),
         contestants.jaiminho(),
@@ -49,14 +47,7 @@ def drain(arena: Arena, contestant: Contestant, events: int) -> float:
 
 def drain_after(arena: Arena, contestant: Contestant, place: Callable[[], int]) -> float:
     """Warm a process up, let orders be placed, and return how many a second it then delivers."""
-    with subprocess.Popen(  # noqa: S603 - our own command
-        (contestant.python, "-m", "django", "engine", "drain"),
-        cwd=PROJECT,
-        env=arena.environment_of(contestant),
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        text=True,
-    ) as process:
+    with arena.process(contestant, "django", "engine", "drain") as process:
         assert process.stdout
         if process.stdout.readline() != "warm\n":
             raise SystemExit(f"{contestant.name} did not get warm")

@@ -38,7 +38,7 @@ def measure_latency(arena: Arena, *, rounds: int, progress: Progress) -> dict[st
             contestants.guzo_through_celery(),
             contestants.guzo_without_celery(),
             contestants.procrastinate(),
-            contestants.domain_events(prompt=True),
+            contestants.domain_events_in_a_trickle(),
             contestants.celery_tasks(reuse=True),
         )
     }
