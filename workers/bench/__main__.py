@@ -3,7 +3,7 @@
 import subprocess
 import sys
 
-SCRIPTS = ("intake", "engines", "strain", "scrape")
+SCRIPTS = ("intake", "intake_peers", "engines", "strain", "scrape", "timing")
 
 
 def main(named: list[str]) -> int:

@@ -1,14 +1,43 @@
 """Signed webhooks over kept connections, as many as are taken."""
 
 import json
+import multiprocessing
 import resource
 import socket
 import time
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable
+from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
 from dataclasses import dataclass
 from urllib.parse import urlsplit
 
 from payments.chapa.signature import sign
+
+CLIENTS, CONNECTIONS = 2, 6
+# Of one core. Beyond this a client would be what is measured.
+MOST_CLIENT_CPU = 0.5
+
+_CHAPA_BODY = json.dumps(
+    {
+        "event": "charge.success",
+        "first_name": "Almaz",
+        "last_name": "Bekele",
+        "email": None,
+        "mobile": "25190000000",
+        "currency": "ETB",
+        "amount": "400.00",
+        "charge": "12.00",
+        "status": "success",
+        "mode": "test",
+        "reference": "AP634JFwEbxd",
+        "created_at": "2026-11-22T19:21:18.000000Z",
+        "updated_at": "2026-11-22T19:21:27.000000Z",
+        "type": "API",
+        "tx_ref": "<tx_ref>",
+        "payment_method": "telebirr",
+        "customization": {"title": None, "description": None, "logo": None},
+        "meta": None,
+    }
+).encode()
 
 
 @dataclass(frozen=True)
@@ -21,17 +50,66 @@ class Taken:
     cpu_s: float
 
 
-def flood(url: str, secret: str, *, connections: int, seconds: float, name: str) -> Taken:
-    """
-    Send webhooks one after another on each connection for so long; count the answers.
+@dataclass(frozen=True)
+class Rate:
+    """Webhooks taken in so many seconds, and how long the slowest of them took."""
 
-    Written onto sockets directly: a client library costs as much as what is measured.
+    accepted: int
+    seconds: float
+    slowest_s: float
+
+    @property
+    def per_second(self) -> float:
+        return self.accepted / self.seconds
+
+    def __str__(self) -> str:
+        return f"{self.per_second:4.0f}/s, slowest {self.slowest_s:.2f} s"
+
+
+# Host and name of a request → its bytes, head and body.
+Writer = Callable[[str, str], bytes]
+
+
+def client_processes() -> ProcessPoolExecutor:
+    """Processes that inherit nothing, for `flood_from`."""
+    return ProcessPoolExecutor(CLIENTS, mp_context=multiprocessing.get_context("spawn"))
+
+
+def flood_from(
+    clients: ProcessPoolExecutor, url: str, write: Writer, *, seconds: float, name: str
+) -> Rate:
+    """
+    Flood from all clients at once.
+
+    :raises SystemExit: if anything was refused, or a client had no time to spare.
+    """
+    under_way = [
+        clients.submit(
+            flood, url, write, connections=CONNECTIONS, seconds=seconds, name=f"{name}-{number}"
+        )
+        for number in range(CLIENTS)
+    ]
+    taken = [each.result() for each in under_way]
+    if refused := sum(each.refused for each in taken):
+        raise SystemExit(f"{refused} webhooks were refused")
+    if max(each.cpu_s for each in taken) > seconds * MOST_CLIENT_CPU:
+        raise SystemExit("a client was the bottleneck: add another")
+    accepted = sum(each.accepted for each in taken)
+    return Rate(accepted, seconds, max(each.slowest_s for each in taken))
+
+
+def flood(url: str, write: Writer, *, connections: int, seconds: float, name: str) -> Taken:
+    """
+    Send requests one after another on each connection for so long; count the answers.
+
+    Each bears a name of its own. Written onto sockets directly: a client library costs as much as
+    what is measured.
     """
     began = _cpu_s()
     with ThreadPoolExecutor(connections) as pool:
         counts = list(
             pool.map(
-                lambda n: _send_until(url, secret, time.monotonic() + seconds, f"{name}-{n}"),
+                lambda n: _send_until(url, write, time.monotonic() + seconds, f"{name}-{n}"),
                 range(connections),
             )
         )
@@ -39,31 +117,37 @@ def flood(url: str, secret: str, *, connections: int, seconds: float, name: str)
     return Taken(sum(accepted), sum(refused), max(slowest), _cpu_s() - began)
 
 
-def _send_until(url: str, secret: str, ends: float, name: str) -> tuple[int, int, float]:
+def write_chapa_webhook(secret: str, host: str, tx_ref: str) -> bytes:
+    """A webhook as Chapa documents it, signed as Chapa signs it."""
+    body = _CHAPA_BODY.replace(b"<tx_ref>", tx_ref.encode())
+    return write_post(host, "/webhooks/chapa", body, f"x-chapa-signature: {sign(body, secret)}")
+
+
+def write_post(host: str, path: str, body: bytes, *headers: str) -> bytes:
+    head = (
+        f"POST {path} HTTP/1.1",
+        f"Host: {host}",
+        "Content-Type: application/json",
+        f"Content-Length: {len(body)}",
+        *headers,
+    )
+    return "\r\n".join((*head, "", "")).encode() + body
+
+
+def _send_until(url: str, write: Writer, ends: float, name: str) -> tuple[int, int, float]:
     address = urlsplit(url)
     accepted = refused = 0
     slowest = 0.0
     with socket.create_connection((address.hostname, address.port), timeout=30) as connection:
         connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         while (sent := time.monotonic()) < ends:
-            connection.sendall(_request(address.netloc, secret, f"{name}-{accepted + refused}"))
+            connection.sendall(write(address.netloc, f"{name}-{accepted + refused}"))
             if _status(connection) == b"200":
                 accepted += 1
             else:
                 refused += 1
             slowest = max(slowest, time.monotonic() - sent)
     return accepted, refused, slowest
-
-
-def _request(host: str, secret: str, tx_ref: str) -> bytes:
-    body = json.dumps(
-        {"event": "charge.success", "tx_ref": tx_ref, "status": "success", "amount": "100.00"}
-    ).encode()
-    head = (
-        f"POST /webhooks/chapa HTTP/1.1\r\nHost: {host}\r\nContent-Type: application/json\r\n"
-        f"Content-Length: {len(body)}\r\nx-chapa-signature: {sign(body, secret)}\r\n\r\n"
-    )
-    return head.encode() + body
 
 
 def _status(connection: socket.socket) -> bytes:

@@ -11,7 +11,7 @@ from collections import Counter
 from collections.abc import Iterator
 from concurrent.futures import Future, ProcessPoolExecutor, ThreadPoolExecutor
 from contextlib import contextmanager
-from dataclasses import dataclass
+from functools import partial
 from http.client import HTTPConnection
 from statistics import median
 from threading import Event
@@ -19,7 +19,7 @@ from urllib.parse import urlsplit
 
 import requests
 
-from workers.bench.flood import Taken, flood
+from workers.bench.flood import Rate, client_processes, flood_from, write_chapa_webhook
 from workers.bench.servers import Servers, running_servers
 from workers.bench.travellers import HeldStay, hold_stays
 from workers.devstack.progress import Progress
@@ -29,20 +29,6 @@ SECONDS = 9.0
 INITIATIONS = 64
 # As long as Chapa may take before it counts as silent, 10 s, and longer than a round.
 CHAPA_LATENCY_S = 9.5
-CLIENTS, CONNECTIONS = 2, 6
-# Of one core. Beyond this a client would be what is measured.
-MOST_CLIENT_CPU = 0.5
-
-
-@dataclass(frozen=True)
-class Rate:
-    """Webhooks taken in a second, and how long the slowest of them took."""
-
-    per_second: float
-    slowest_s: float
-
-    def __str__(self) -> str:
-        return f"{self.per_second:4.0f}/s, slowest {self.slowest_s:.2f} s"
 
 
 def main() -> None:
@@ -50,8 +36,7 @@ def main() -> None:
     with running_servers(progress, "web", "chapa") as servers:
         progress.say(f"  {platform.python_version()}, {_postgres(servers)}, {_cpus()} CPUs\n")
         rounds = hold_stays(servers, INITIATIONS, ROUNDS)
-        spawn = multiprocessing.get_context("spawn")
-        with ProcessPoolExecutor(CLIENTS, mp_context=spawn) as clients:
+        with client_processes() as clients:
             _measure(servers, clients, "warm-up", 2.0)
             ratios = [_compare(servers, clients, progress, stays) for stays in rounds]
         spread = f"{min(ratios):.2f} to {max(ratios):.2f}"
@@ -79,27 +64,9 @@ def _compare(
 
 
 def _measure(servers: Servers, clients: ProcessPoolExecutor, name: str, seconds: float) -> Rate:
-    """Send webhooks for so long, from clients that have time to spare."""
-    secret = servers.plan.environment["CHAPA_WEBHOOK_SECRETS"]
-    under_way = [
-        clients.submit(
-            flood,
-            servers.plan.web_url,
-            secret,
-            connections=CONNECTIONS,
-            seconds=seconds,
-            name=f"bench-{name}-{number}",
-        )
-        for number in range(CLIENTS)
-    ]
-    taken: list[Taken] = [each.result() for each in under_way]
-    if refused := sum(each.refused for each in taken):
-        raise SystemExit(f"{refused} webhooks were refused")
-    if max(each.cpu_s for each in taken) > seconds * MOST_CLIENT_CPU:
-        raise SystemExit("a client was the bottleneck: add another")
-    return Rate(
-        sum(each.accepted for each in taken) / seconds, max(each.slowest_s for each in taken)
-    )
+    write = partial(write_chapa_webhook, servers.plan.environment["CHAPA_WEBHOOK_SECRETS"])
+    url = servers.plan.web_url
+    return flood_from(clients, url, write, seconds=seconds, name=f"bench-{name}")
 
 
 def _start_payment(web_url: str, stay: HeldStay) -> int:
