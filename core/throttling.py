@@ -19,8 +19,9 @@ from core.ids import digest
 from core.models import Throttle
 from core.rates import Rate
 
-_SPEND = """
-insert into core_throttle as bucket (key, full_at) values (%(key)s, %(at)s + %(step)s)
+# Returns a row if the use was taken. For who must count in a statement of their own, with `use_of`.
+SPEND = """
+insert into core_throttle as bucket (key, full_at) values (%(bucket)s, %(at)s + %(step)s)
 on conflict (key) do update set full_at = greatest(bucket.full_at, %(at)s) + %(step)s
 where greatest(bucket.full_at, %(at)s) + %(step)s <= %(at)s + %(per)s
 returning full_at
@@ -36,17 +37,25 @@ def spend(setting: str, *, who: str, at: datetime) -> None:
 
     :raises TooMany: with the time after which the next use is taken.
     """
-    rate: Rate = getattr(settings, setting)
-    key = digest(f"{setting} {who}")
-    step = rate.per / rate.times
-    values: dict[str, Any] = {"key": key, "at": at, "step": step, "per": rate.per}
+    use = use_of(setting, who=who, at=at)
     with connection.cursor() as cursor:
-        cursor.execute(_SPEND, values)
+        cursor.execute(SPEND, use)
         if cursor.fetchone():
             return
-    full_at = Throttle.objects.values_list("full_at", flat=True).filter(key=key).first() or at
-    wait = full_at + step - rate.per - at
+    found = Throttle.objects.values_list("full_at", flat=True).filter(key=use["bucket"])
+    wait = (found.first() or at) + use["step"] - use["per"] - at
     raise TooMany(f"Try again in {math.ceil(wait.total_seconds() / 60)} min.", retry_after=wait)
+
+
+def use_of(setting: str, *, who: str, at: datetime) -> dict[str, Any]:
+    """Return the values of `SPEND` for one use by someone."""
+    rate: Rate = getattr(settings, setting)
+    return {
+        "bucket": digest(f"{setting} {who}"),
+        "at": at,
+        "step": rate.per / rate.times,
+        "per": rate.per,
+    }
 
 
 def within(setting: str, *, who: str, at: datetime) -> bool:

@@ -2,7 +2,7 @@
 
 import hashlib
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -25,8 +25,9 @@ MOST_AT_ONCE = 1000
 # whatever the caller forgot to lock. So does the transaction's id: events/lanes.py counts on it.
 # One statement, one round trip.
 _RECORD = """
-with subject_lock as materialized (
-    select pg_advisory_xact_lock(%(key)s), pg_current_xact_id()
+with {change},
+subject_lock as materialized (
+    select pg_advisory_xact_lock(%(key)s), pg_current_xact_id() from change
 ),
 event as (
     insert into events_event
@@ -48,6 +49,8 @@ deliveries as (
 )
 select id from event
 """
+
+_RECORD_ALONE = _RECORD.format(change="change as (select)")
 
 # The same for many: the locks in the order of their keys, so that two that record about the same
 # subjects do not wait for each other. For one event it takes a third longer than the one above.
@@ -96,24 +99,22 @@ def record(event: DomainEvent, *, at: datetime, first_try_at: datetime | None = 
     :raises ValueError: if an ordered handler would be told to wait: all behind it would wait too.
     """
     require_transaction()
-    routes = routing_table().routes_of(event.type)
-    key = subject_key(event.subject)
-    values = _shared(at) | _columns(routes, [1] * len(routes), at, first_try_at)
-    values |= {
-        "key": key,
-        "lane": key % LANES,
-        "type": event.type,
-        "version": event.version,
-        "subject": event.subject,
-        "data": _written(event),
-    }
-    with connection.cursor() as cursor:
-        failpoint("record.started")
-        cursor.execute(_RECORD, values)
-        event_id: int = cursor.fetchone()[0]
-    failpoint("record.written")
-    _wake(routes)
+    event_id = _write(_RECORD_ALONE, {}, event, at, first_try_at)
+    assert event_id is not None
     return event_id
+
+
+def record_with(
+    change: str, values: Mapping[str, Any], event: DomainEvent, *, at: datetime
+) -> int | None:
+    """
+    Make the change and record the event in one statement, which outside a transaction is a commit.
+
+    `change` is SQL: common table expressions, of which one is named `change` and has one row if it
+    happened. If it has none, nothing is recorded and None returned. For doors where each round
+    trip counts; everybody else writes, and then calls `record`.
+    """
+    return _write(_RECORD.format(change=change), values, event, at, None)
 
 
 def record_all(events: Sequence[DomainEvent], *, at: datetime) -> list[int]:
@@ -149,6 +150,35 @@ def record_all(events: Sequence[DomainEvent], *, at: datetime) -> list[int]:
     failpoint("record_all.written")
     _wake(routes)
     return ids
+
+
+def _write(
+    statement: str,
+    values: Mapping[str, Any],
+    event: DomainEvent,
+    at: datetime,
+    first_try_at: datetime | None,
+) -> int | None:
+    routes = routing_table().routes_of(event.type)
+    key = subject_key(event.subject)
+    own: dict[str, Any] = {
+        "key": key,
+        "lane": key % LANES,
+        "type": event.type,
+        "version": event.version,
+        "subject": event.subject,
+        "data": _written(event),
+    }
+    columns = _columns(routes, [1] * len(routes), at, first_try_at)
+    with connection.cursor() as cursor:
+        failpoint("record.started")
+        cursor.execute(statement, {**values, **_shared(at), **columns, **own})
+        written = cursor.fetchone()
+    failpoint("record.written")
+    if written is None:
+        return None
+    _wake(routes)
+    return int(written[0])
 
 
 def subject_key(subject: str) -> int:

@@ -2,6 +2,7 @@
 
 import json
 from dataclasses import dataclass
+from typing import Any
 
 from core.strict_json import refuse_constant, refuse_duplicates
 from payments import states
@@ -67,12 +68,16 @@ def _text(value: object) -> str:
     return "".join(filter(str.isprintable, value[:80])) if isinstance(value, str) else ""
 
 
-def _is_shallow(value: object, levels: int) -> bool:
-    match value:
-        case dict():
-            inner = list(value.values())
-        case list():
-            inner = value
-        case _:
+def _is_shallow(value: dict[str, Any], levels: int) -> bool:
+    """Look at a level at a time: to look at each value by itself would be a call each."""
+    containers: list[Any] = [value]
+    for _ in range(levels):
+        containers = [
+            inner
+            for outer in containers
+            for inner in (outer.values() if isinstance(outer, dict) else outer)
+            if isinstance(inner, (dict, list))
+        ]
+        if not containers:
             return True
-    return levels > 0 and all(_is_shallow(each, levels - 1) for each in inner)
+    return False

@@ -1,6 +1,5 @@
 """What comes in from outside says only: ask Chapa. Nothing here believes a word of it."""
 
-import hashlib
 import re
 from collections.abc import Mapping
 from datetime import datetime, timedelta
@@ -9,19 +8,16 @@ from uuid import UUID
 
 import structlog
 from django.conf import settings
-from django.db import transaction
 from django.db.models import F, Q
 from django.db.models.functions import Coalesce, Least
 
-from core.causality import Cause, caused_by
 from core.errors import Invalid, Refusal
-from core.throttling import spend, within
-from events.outbox import record
+from core.throttling import spend
 from payments import states
 from payments.chapa.signature import SIGNATURE_HEADERS, is_constant, matching_secret
-from payments.claim import read_claim, statuses_that_know
-from payments.events import WebhookReceived
+from payments.claim import read_claim
 from payments.models import IncomingWebhook, Payment
+from payments.services.keeping import Call, keep_bytes, keep_claim, keep_rejected
 
 log = structlog.get_logger(__name__)
 
@@ -63,41 +59,17 @@ def receive_webhook(
     """
     signature = headers.get(settings.CHAPA_SIGNATURE_HEADER, "")
     secret_index = matching_secret(body, signature, settings.CHAPA_WEBHOOK_SECRETS)
-    kept = IncomingWebhook(
-        received_at=at,
-        digest=hashlib.sha256(body).hexdigest(),
-        length=len(body),
-        secret_index=secret_index,
-    )
+    call = Call(body, secret_index, at)
     if secret_index is None:
         spend("REJECTED_WEBHOOKS_PER_ADDRESS", who=sender, at=at)
-        _reject(kept, headers)
-    repeated = not within("REPEATED_WEBHOOKS", who=kept.digest, at=at)
-    if repeated:
-        log.warning("webhook.repeated", digest=kept.digest)
-    kept.verdict = IncomingWebhook.Verdict.SIGNED
-    kept.body = body
+        _reject(call, headers)
     claim = read_claim(body)
     if claim is None:
-        if not repeated:
-            kept.save(force_insert=True)
+        keep_bytes(call)
         raise NotAnObject("It was kept. Send a JSON object.")
     if claim.mode and claim.mode != settings.CHAPA_MODE:
-        log.error("webhook.other_mode", webhook_id=str(kept.id), mode=claim.mode)
-    kept.event, kept.tx_ref = claim.event, claim.tx_ref
-    with transaction.atomic(), caused_by(Cause(actor="chapa")):
-        # The floor, should the event's delivery die: the sweep asks.
-        knowing = Q(status__in=statuses_that_know(claim.charge_status))
-        _hint(Q(tx_ref=claim.tx_ref) & ~knowing, at)
-        if repeated:
-            return None
-        kept.matching = _matching(claim.tx_ref, otherwise=IncomingWebhook.Matching.UNMATCHED)
-        kept.save(force_insert=True)
-        record(
-            WebhookReceived(webhook_id=kept.id, tx_ref=claim.tx_ref, claims=claim.charge_status),
-            at=at,
-        )
-    return kept.id
+        log.error("webhook.other_mode", digest=call.digest, mode=claim.mode)
+    return keep_claim(call, claim)
 
 
 def end_search(webhook_id: UUID, tx_ref: str) -> None:
@@ -128,15 +100,14 @@ def hint_return(payment: Payment, *, at: datetime) -> None:
         receive_callback(tx_ref=payment.tx_ref, at=at)
 
 
-def _reject(kept: IncomingWebhook, headers: Mapping[str, str]) -> NoReturn:
-    kept.verdict = _verdict_on(headers)
-    if within("REJECTED_WEBHOOKS_KEPT", who="anyone", at=kept.received_at):
-        kept.save(force_insert=True)
-    if kept.verdict == IncomingWebhook.Verdict.CONSTANT_ONLY:
+def _reject(call: Call, headers: Mapping[str, str]) -> NoReturn:
+    verdict = _verdict_on(headers)
+    keep_rejected(call, verdict)
+    if verdict == IncomingWebhook.Verdict.CONSTANT_ONLY:
         # Somebody replays what a delivery once showed, or CHAPA_SIGNATURE_HEADER is set wrong.
-        log.error("webhook.constant_only", digest=kept.digest)
+        log.error("webhook.constant_only", digest=call.digest)
     else:
-        log.warning("webhook.rejected", verdict=kept.verdict, digest=kept.digest)
+        log.warning("webhook.rejected", verdict=verdict, digest=call.digest)
     raise SignatureRejected
 
 
