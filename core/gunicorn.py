@@ -8,7 +8,7 @@ from typing import Any
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "core.settings")
 
 from django.conf import settings
-from gunicorn import util
+from gunicorn import glogging, util
 
 from core.problems import CONTENT_TYPE, problem
 
@@ -23,6 +23,10 @@ limit_request_line = 4094
 limit_request_fields = 60
 control_socket_disable = True
 logconfig_dict = settings.LOGGING
+
+# RequestLog writes our lines. gunicorn's would be put together for each request, and then dropped,
+# for wherever `logconfig_dict` is set it takes for granted that somebody wants them.
+glogging.Logger.access_log_enabled = False
 
 # A caller who falls silent within a body would otherwise keep a thread for ever.
 _PATIENCE_S = 5.0
