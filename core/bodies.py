@@ -38,9 +38,9 @@ def read_body(request: HttpRequest, *, at_most: int) -> bytes:
     :raises BodyEncoded: if they are compressed.
     :raises BodyIncomplete: if Content-Length is no number, or fewer bytes came than it says.
     """
-    if request.headers.get("Content-Encoding", "identity").strip().lower() != "identity":
+    if request.META.get("HTTP_CONTENT_ENCODING", "identity").strip().lower() != "identity":
         raise BodyEncoded("Send it without Content-Encoding.")
-    stated = request.headers.get("Content-Length") or None
+    stated = request.META.get("CONTENT_LENGTH") or None
     if stated is not None and not _DIGITS.fullmatch(stated):
         raise BodyIncomplete("Content-Length is not a number.")
     # Without a length the server must know where the body ends, or reading would wait for ever.

@@ -7,10 +7,9 @@ from uuid import UUID
 from django.core.exceptions import BadRequest, RequestDataTooBig, SuspiciousOperation
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.http.multipartparser import MultiPartParserError
+from django.http.request import HttpHeaders
 from django.utils import timezone
-from django.utils.decorators import method_decorator
 from django.views import View
-from django.views.decorators.csrf import csrf_exempt
 from drf_spectacular.utils import extend_schema
 from rest_framework.request import Request
 from rest_framework.response import Response
@@ -24,6 +23,7 @@ from core.problems import of_refusal
 from core.schema import EMPTY_BODY, refuses
 from core.serializers import RequestBody
 from core.throttling import spend
+from payments.chapa.signature import SIGNATURE_HEADERS
 from payments.serializers import PaymentOutput
 from payments.services import asking, hints
 from payments.services.asking import AskedTooOften
@@ -32,6 +32,7 @@ from payments.services.leasing import PaymentBusy
 from payments.services.settling import PaymentUnknown
 
 BODY_LIMIT = 64 * 1024
+_IN_META = {name: str(HttpHeaders.to_wsgi_name(name)) for name in SIGNATURE_HEADERS}
 
 
 class Payments(APIView):
@@ -68,7 +69,6 @@ def _owner(request: Request) -> User:
     return request.user
 
 
-@method_decorator(csrf_exempt, name="dispatch")
 class Door(View):
     """A plain view for Chapa: DRF would read the body before the signature could."""
 
@@ -87,13 +87,17 @@ class ChapaWebhook(Door):
             body = read_body(request, at_most=BODY_LIMIT)
             hints.receive_webhook(
                 body=body,
-                headers=request.headers,
+                headers=_signatures_in(request),
                 sender=client_address(request),
                 at=timezone.now(),
             )
         except Refusal as refusal:
             return of_refusal(refusal)
         return JsonResponse({"status": "received"})
+
+
+def _signatures_in(request: HttpRequest) -> dict[str, str]:
+    return {name: request.META[key] for name, key in _IN_META.items() if key in request.META}
 
 
 class ChapaCallback(Door):
