@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Literal
 
-# Every place there is; events/tests/test_failpoints.py and bookings/tests/test_crash.py die at each.
+# Every place there is: events/tests/test_failpoints.py and bookings/tests/test_crash.py die at all.
 Failpoint = Literal[
     "record.started",
     "record.written",

@@ -120,7 +120,7 @@ class Deliveries(RuleBasedStateMachine):
         self.last_trace = max(traces, default=self.last_trace)
         self.model.work(list(traces.values()), stored(), self.at, whole=whole)
         if whole:
-            assert groups_with_work(self.at) == {}
+            assert groups_with_work(Group, self.at) == {}
 
     @rule(
         facts=FACTS,

@@ -92,7 +92,7 @@ def test_a_dry_run_is_planned_shown_and_executed_as_it_was(operator: User, dead:
     done = client.get(f"/api/v1/ops/replays/{shown['id']}").json()
     assert (done["state"], done["progress"]) == ("done", {"revived": 1})
     dead.refresh_from_db()
-    assert dead.state == "ready"
+    assert dead.state == "retry"
     assert [each["id"] for each in client.get("/api/v1/ops/replays").json()["results"]] == [
         shown["id"]
     ]
@@ -117,7 +117,7 @@ def test_a_running_one_can_be_paused_and_cancelled(
     run_replays()
 
     dead.refresh_from_db()
-    assert dead.state == ("dead" if status == 200 else "ready")
+    assert dead.state == ("dead" if status == 200 else "retry")
 
 
 @pytest.mark.parametrize(
@@ -189,7 +189,7 @@ def test_the_admin_tries_again_with_a_reason(operator: User, dead: Delivery) -> 
     run_replays()
 
     dead.refresh_from_db()
-    assert dead.state == "ready"
+    assert dead.state == "retry"
     assert Replay.objects.get().reason == "mended"
 
 

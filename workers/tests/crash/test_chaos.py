@@ -23,7 +23,7 @@ from workers.tests.crash.invariants import (
     assert_no_event_overtook_another,
     assert_nobody_waited_for_a_slow_commit,
 )
-from workers.tests.journeys.conftest import eventually
+from core.tests.threads import eventually
 
 pytestmark = pytest.mark.crash
 
