@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 import redis
 
+from core.tests.threads import eventually
 from workers.devstack.progress import Progress
 from workers.devstack.stack import program_of
 from workers.tests.crash.fleet import Fleet, running_fleet
@@ -23,7 +24,6 @@ from workers.tests.crash.invariants import (
     assert_no_event_overtook_another,
     assert_nobody_waited_for_a_slow_commit,
 )
-from core.tests.threads import eventually
 
 pytestmark = pytest.mark.crash
 
