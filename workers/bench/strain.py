@@ -8,6 +8,7 @@ from argparse import ArgumentParser
 
 from workers.bench.arena import Arena, open_arena
 from workers.bench.figures.history import measure_history
+from workers.bench.figures.partitions import measure_partitions
 from workers.bench.figures.poison import measure_claims
 from workers.bench.figures.snapshot import measure_snapshot
 from workers.bench.figures.waking import measure_waking
@@ -21,6 +22,7 @@ FIGURES = {
     "snapshot": (measure_snapshot, "/s", "at least 0.8", "1"),
     "poison": (measure_claims, " ms", "at most 3", "at most 1.5"),
     "history": (measure_history, "/s", "at least 0.9", "1"),
+    "partitions": (measure_partitions, "/s", "", ""),
 }
 # The one that the others are held against: without the wake-up is what waking is held against.
 _AT_EASE = {"waking": -1}
