@@ -96,6 +96,7 @@ class Model:
                 self.owed[key] = self._taken_back(owed, at)
         for trace in traces:
             self._run(trace, at)
+        self.set_free(rows)
         assert rows.keys() == self.owed.keys()
         for key, row in rows.items():
             if row != self.owed[key]:
@@ -103,6 +104,12 @@ class Model:
         if whole:
             left = [key for key in self.owed if self._must_run(key, at)]
             assert not left, f"due, and left: {left}"
+
+    def set_free(self, rows: dict[Key, Owed]) -> None:
+        """Take in that some of what waited for its turn may run."""
+        for key, owed in self.owed.items():
+            if key[1] == ORDERED and rows.get(key) == replace(owed, state="retry"):
+                self.owed[key] = rows[key]
 
     def plan(self, mode: str, ids: Sequence[int], handlers: Sequence[str]) -> list[Key]:
         """Return the debts about which a replay of that mode would do something."""
@@ -173,9 +180,7 @@ class Model:
     def _fail(self, key: Key, row: Owed, at: datetime) -> None:
         """Accept a debt's new row if it is what an attempt of its fate leaves behind."""
         owed = self.owed[key]
-        if key[1] == ORDERED and row == replace(owed, state="retry"):
-            pass  # What it waited for is paid or given up.
-        elif self.is_behind(key):
+        if self.is_behind(key):
             # It waits for another one now, and for its own time no more.
             assert replace(owed, state="waiting") == row, f"{key} changed out of turn"
         else:

@@ -195,6 +195,7 @@ class Deliveries(RuleBasedStateMachine):
             start_replay(planned.id, actor="a", at=self.at)
             done = advance_replay(planned.id, self.clock, time_slice=timedelta(0))
             came_to = self.model.replay(mode, meant, self.at)
+            self.model.set_free(stored())
             assert (done.state, done.progress()) == ("done", came_to)
 
     @precondition(lambda self: self.model.receipts)
