@@ -1,34 +1,23 @@
 """The mailing worker dies at each failpoint on a letter's way to a real mail server."""
 
 from collections.abc import Iterator
-from datetime import timedelta
-from functools import partial
 from typing import get_args
 
 import pytest
-from django.conf import settings
 from django.test import Client
 
 from bookings.models import Mail
 from bookings.tests.cast import START, apply, payment_for
 from bookings.tests.factories import BookingFactory
+from bookings.tests.mail_room import MailRoom
 from bookings.tests.mail_server import Postbox, serve
 from core.failpoints import Failpoint
-from events.base import Group
-from events.delivery import drain_group
 from events.models import Delivery, Receipt
-from events.tests.cast import HandClock, await_death, states
-from events.tests.doomed import DIED, run_worker
+from events.tests.cast import states
 
 pytestmark = [pytest.mark.crash, pytest.mark.django_db(transaction=True)]
 
 ON_ITS_WAY = [name for name in get_args(Failpoint) if name.startswith("mail.")]
-
-
-def send_letters(port: int, clock: HandClock) -> None:
-    settings.EMAIL_BACKEND = "django.core.mail.backends.smtp.EmailBackend"
-    settings.EMAIL_HOST, settings.EMAIL_PORT = "127.0.0.1", port
-    drain_group(Group.MAIL, clock)
 
 
 @pytest.fixture
@@ -40,29 +29,11 @@ def postbox() -> Iterator[tuple[Postbox, int]]:
     server.stop()
 
 
-class MailRoom:
-    """Workers that mail on the project's own routes, minutes after the booking."""
-
-    def __init__(self, port: int) -> None:
-        self.send = partial(send_letters, port)
-
-    def die_at(self, name: Failpoint, minutes: int = 0) -> None:
-        assert self._run(minutes, name) == DIED, f"{name} was not reached"
-        await_death()
-
-    def work(self, minutes: int) -> None:
-        assert self._run(minutes) == 0
-
-    def _run(self, minutes: int, name: Failpoint | None = None) -> int:
-        at = START + timedelta(minutes=minutes)
-        return run_worker(self.send, at=at, die_at=name, routes=settings.EVENT_ROUTES)
-
-
 @pytest.fixture
 def mail_room(postbox: tuple[Postbox, int]) -> MailRoom:
     booking = BookingFactory.create(created_at=START)
     apply(booking, payment_for(booking, status="succeeded"))
-    return MailRoom(postbox[1])
+    return MailRoom(postbox[1], START)
 
 
 @pytest.mark.parametrize("name", ON_ITS_WAY)
