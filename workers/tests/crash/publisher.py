@@ -12,7 +12,11 @@ from events.tests.cast import LetterOwed, StepTaken, leave_trace
 
 
 def publish(*stories: str, per_second: float, hold: float = 0.0) -> None:
-    """Commit changes with their events; `hold` keeps each transaction open after its event's id."""
+    """
+    Commit changes with their events, for ever.
+
+    Each transaction stays open for `hold` to twice `hold` seconds after it has its event's id.
+    """
     while True:
         try:
             _change_and_record(random.choice(stories), hold)
@@ -29,4 +33,4 @@ def _change_and_record(story: str, hold: float) -> None:
         event = LetterOwed(reader=story)
     with transaction.atomic():
         leave_trace(f"changed {event.subject} {record(event, at=timezone.now())}")
-        time.sleep(hold)
+        time.sleep(random.uniform(hold, 2 * hold))
