@@ -51,7 +51,7 @@ def take_turns(
         result = contestants[name]()
         results[name].append(result)
         took = time.monotonic() - began
-        progress.say(f"  round {number}  {name:<44}{result:>10,.4g}{unit}   {took:5.1f} s")
+        progress.say(f"  round {number}  {name:<46}{result:>10,.4g}{unit}   {took:5.1f} s")
     return results
 
 

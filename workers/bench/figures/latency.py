@@ -46,7 +46,7 @@ def measure_latency(arena: Arena, *, rounds: int, progress: Progress) -> dict[st
     for number, name in turns(list(those), rounds):
         seen = _wait_and_see(arena, those[name])
         results[name].append(seen)
-        progress.say(f"  round {number}  {name:<44}p50 {seen.p50:6.1f}  p99 {seen.p99:6.1f} ms")
+        progress.say(f"  round {number}  {name:<46}p50 {seen.p50:6.1f}  p99 {seen.p99:6.1f} ms")
     return results
 
 
