@@ -1,5 +1,6 @@
 """Fixtures that tests of more than one room share."""
 
+import os
 from collections.abc import Callable, Iterator
 
 import hypothesis
@@ -7,11 +8,13 @@ import pytest
 from csp.constants import SELF
 from django.conf import settings as project_settings
 from django.contrib.auth.hashers import Argon2PasswordHasher
+from django.db import connection
 from django.utils import timezone
+from pytest_django import DjangoDbBlocker
 from pytest_django.fixtures import Settings
 from pytest_django.live_server_helper import LiveServer
 
-from core.testing import use_quick_teardown
+from core.testing import migrated_database, use_quick_teardown
 from events.delivery import drain_all
 from payments.chapa.sandbox.config import SandboxConfig
 from payments.chapa.sandbox.server import RunningSandbox, running_sandbox
@@ -36,6 +39,16 @@ hypothesis.settings.register_profile(
 hypothesis.settings.load_profile("quick")
 # Else every new test client scans all static files: 19 ms each.
 project_settings.WHITENOISE_AUTOREFRESH = True
+
+
+@pytest.fixture(scope="session")
+def django_db_modify_db_settings(
+    django_db_modify_db_settings_parallel_suffix: None, django_db_blocker: DjangoDbBlocker
+) -> None:
+    """On a server of our own, which keeps it: copy a database that is migrated already."""
+    if os.environ.get("OWN_POSTGRES"):
+        with django_db_blocker.unblock():
+            connection.settings_dict["TEST"]["TEMPLATE"] = migrated_database()
 
 
 @pytest.fixture(scope="session")

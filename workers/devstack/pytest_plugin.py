@@ -68,6 +68,8 @@ def _start_servers() -> ExitStack:
             for name in os.environ.keys() - environment.keys():
                 del os.environ[name]
             os.environ["DATABASE_URL"] = database_url(PROJECT, local)
+            # What conftest.py leaves on it serves the next run.
+            os.environ["OWN_POSTGRES"] = "1"
         if not os.environ.get("BROKER_URL"):
             start_valkey(supervisor, sockets=sockets, environment=environment)
             os.environ["BROKER_URL"] = broker_url(PROJECT, local=local)
