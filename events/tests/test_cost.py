@@ -31,7 +31,7 @@ from events.transactional import drain_lane
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
-MANY = 100
+MANY = 50
 
 
 @pytest.fixture(autouse=True)
@@ -118,10 +118,10 @@ def test_a_letter_is_delivered_in_eight_statements() -> None:
 @pytest.mark.parametrize(
     ("prepare", "act", "records", "size"),
     [
-        pytest.param(lambda: None, record_each, 13.5, 1150, id="recorded alone"),
-        pytest.param(lambda: None, record_together, 12.5, 1080, id="recorded with others"),
-        pytest.param(record_together, drain, 6.5, 450, id="drained"),
-        pytest.param(owe_letters, deliver_letters, 14.5, 1010, id="a letter delivered"),
+        pytest.param(lambda: None, record_each, 13.5, 1100, id="recorded alone"),
+        pytest.param(lambda: None, record_together, 12.5, 1060, id="recorded with others"),
+        pytest.param(record_together, drain, 6.5, 440, id="drained"),
+        pytest.param(owe_letters, deliver_letters, 14.5, 990, id="a letter delivered"),
     ],
 )
 def test_an_event_writes_so_much_to_the_log_and_no_more(
@@ -129,17 +129,16 @@ def test_an_event_writes_so_much_to_the_log_and_no_more(
 ) -> None:
     if connection.pg_version < 180000:  # type: ignore[attr-defined]
         pytest.skip("PostgreSQL tells from 18 on what one connection has written")
-    costs = []
-    for _ in range(3):
-        prepare()
-        before = written()
-        act()
-        costs.append([(now - then) / MANY for now, then in zip(written(), before, strict=True)])
+    with connection.cursor() as cursor:
+        # What earlier tests left behind on the pages would be cleared away here, and be counted.
+        cursor.execute("truncate events_event, events_delivery, events_receipt")
+    prepare()
+    before = written()
+    act()
+    cost = [(now - then) / MANY for now, then in zip(written(), before, strict=True)]
 
-    # Now and then an index page is split: the lowest is the same on every run.
-    lowest = [min(cost) for cost in zip(*costs, strict=True)]
-    assert lowest[0] <= records, costs
-    assert lowest[1] <= size, costs
+    assert cost[0] <= records
+    assert cost[1] <= size
 
 
 def written() -> tuple[int, int]:
