@@ -192,32 +192,31 @@ class Model:
         self.owed[key] = row
 
     def _ends(self, key: Key, owed: Owed, at: datetime) -> list[tuple[Owed, datetime]]:
-        """Return what may be left of a debt that was tried, as early and as late as can be."""
-        fate, outbound = self.fates[key], key[1] == OUTBOUND
+        """Return what may be left of a debt whose turn it was, as early and as late as can be."""
+        outbound = key[1] == OUTBOUND
         tried = replace(owed, attempts=owed.attempts + 1)
         longest = min(CAP, BASE * 2**owed.attempts)
-        later = (replace(tried, state="retry", next_at=at + longest / 5), at + longest)
-        again = (_dead(tried), NO_TIME) if tried.attempts >= MOST_ATTEMPTS else later
-        match fate:
-            case Fate.FAILS:
-                return [again]
-            case Fate.WAITS:
-                return [(replace(owed, state="retry", next_at=at + PAUSE), at + PAUSE)]
-            case Fate.NEVER:
-                return [(_dead(tried), NO_TIME)]
-            case Fate.SPOILS | Fate.UNSURE if not outbound or self.repeat is Repeat.FREELY:
-                return [again]
-            case Fate.SPOILS | Fate.UNSURE:
-                doubted = self._doubted(tried, at)
-                return [(doubted, doubted.next_at)]
+        again = (replace(tried, state="retry", next_at=at + longest / 5), at + longest)
+        ends = []
+        if owed.attempts >= MOST_ATTEMPTS and not outbound:
+            # It has ended so many workers: if the last one too, it is not tried any more.
+            ends.append((_dead(owed), NO_TIME))
+        match self.fates[key]:
             case Fate.DIES if outbound:
-                return [(replace(tried, state="in_flight"), owed.next_at)]
-            case Fate.DIES if owed.attempts >= MOST_ATTEMPTS:
-                # Not tried at all, if its last worker died too.
-                return [(_dead(owed), NO_TIME), later]
+                ends.append((replace(tried, state="in_flight"), owed.next_at))
             case Fate.DIES:
-                return [later]
-        return []
+                ends.append(again)
+            case Fate.WAITS:
+                ends.append((replace(owed, state="retry", next_at=at + PAUSE), at + PAUSE))
+            case Fate.NEVER:
+                ends.append((_dead(tried), NO_TIME))
+            case Fate.SPOILS | Fate.UNSURE if outbound and self.repeat is not Repeat.FREELY:
+                doubted = self._doubted(tried, at)
+                ends.append((doubted, doubted.next_at))
+            case Fate.FAILS | Fate.SPOILS | Fate.UNSURE:
+                exhausted = tried.attempts >= MOST_ATTEMPTS
+                ends.append((_dead(tried), NO_TIME) if exhausted else again)
+        return ends
 
     def _taken_back(self, owed: Owed, at: datetime) -> Owed:
         """Return what is left of a call whose worker died."""
