@@ -1,7 +1,6 @@
 """Many travellers want overlapping nights of one place at the same moment."""
 
 import random
-import time
 from collections import Counter
 from datetime import UTC, datetime, timedelta
 from itertools import pairwise
@@ -17,18 +16,17 @@ from core.tests.threads import at_once
 
 AT = datetime(2027, 3, 1, 9, 0, tzinfo=UTC)
 CLIENTS = 32
-LASTS = 1.5
+WISHES = 5
 
 
 @pytest.mark.django_db(transaction=True)
 def test_overlapping_nights_are_never_held_twice_and_nobody_deadlocks() -> None:
     listing = ListingFactory.create()
     travellers = [UserFactory.create() for _ in range(CLIENTS)]
-    ends = time.monotonic() + LASTS
 
     def want(number: int) -> Counter[str]:
         dice, outcomes = random.Random(number), Counter[str]()
-        while time.monotonic() < ends:
+        for _ in range(WISHES):
             first = AT.date() + timedelta(days=dice.randrange(1, 60))
             nights = timedelta(days=dice.randrange(1, 12))
             stay = Stay(listing.id, first, first + nights, 1)
@@ -46,8 +44,8 @@ def test_overlapping_nights_are_never_held_twice_and_nobody_deadlocks() -> None:
 
     outcomes = sum(at_once(CLIENTS, want), Counter[str]())
 
-    assert outcomes["held"] > 20
-    assert outcomes["refused"] > 20
+    assert outcomes["held"] > 10
+    assert outcomes["refused"] > 10
     assert Booking.objects.count() == outcomes["held"]
     stored = [(b.check_in, b.check_out) for b in Booking.objects.filter(status="held")]
     assert all(one[1] <= other[0] for one, other in pairwise(sorted(stored)))

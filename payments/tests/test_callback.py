@@ -182,16 +182,16 @@ def test_what_django_refuses_to_read_gets_the_same_answer(client: Client) -> Non
 
 
 @pytest.mark.django_db(transaction=True)
-def test_a_thousand_callbacks_in_ten_seconds_make_us_ask_twice_at_most(
+def test_many_callbacks_in_ten_seconds_make_us_ask_twice_at_most(
     chapa: RunningSandbox,
 ) -> None:
     payment = PaymentFactory.create(checkout_url="", next_check_at=NOW + timedelta(minutes=1))
     open_checkout(payment_id=payment.id, at=NOW)
 
-    for number in range(1000):
-        at = NOW + timedelta(seconds=number / 100)
+    for number in range(200):
+        at = NOW + timedelta(seconds=number / 20)
         receive_callback(tx_ref=payment.tx_ref, at=at)
-        if number % 50 == 0:
+        if number % 10 == 0:
             check_due_payments(lambda at=at: at)  # type: ignore[misc]
             drain_all(lambda at=at: at)  # type: ignore[misc]
 
