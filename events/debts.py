@@ -200,25 +200,32 @@ def block_behind(debt: Debt) -> None:
         ).update(state=Delivery.State.BLOCKED)
 
 
-def release_behind(debts: Sequence[Debt]) -> None:
-    """Let run what stood blocked behind debts that are now paid."""
-    release_subjects([(debt.handler, debt.subject_key) for debt in debts if debt.ordered])
+_FREE = """
+update events_delivery d set state = 'retry'
+from unnest(%(handlers)s::text[], %(keys)s::bigint[]) as free (handler, subject_key)
+where d.handler = free.handler and d.subject_key = free.subject_key
+  and d.state = 'blocked'
+"""
+
+
+def end_paid(paid: Sequence[Debt], clear: Sequence[Debt]) -> None:
+    """Remove paid debts, and let run what stood blocked behind those that are `clear` as well."""
+    free = _free([(debt.handler, debt.subject_key) for debt in clear if debt.ordered])
+    with connection.cursor() as cursor:
+        cursor.execute(
+            f"with paid as (delete from events_delivery where id = any(%(ids)s)) {_FREE}",  # noqa: S608
+            free | {"ids": [debt.id for debt in paid]},
+        )
 
 
 def release_subjects(keys: Sequence[tuple[str, int]]) -> None:
     """Let run what is blocked of these handlers and subjects; the claim still keeps order."""
-    if not keys:
-        return
     with connection.cursor() as cursor:
-        cursor.execute(
-            """
-            update events_delivery d set state = 'retry'
-            from unnest(%s::text[], %s::bigint[]) as free (handler, subject_key)
-            where d.handler = free.handler and d.subject_key = free.subject_key
-              and d.state = 'blocked'
-            """,
-            [[handler for handler, _ in keys], [key for _, key in keys]],
-        )
+        cursor.execute(_FREE, _free(keys))
+
+
+def _free(keys: Sequence[tuple[str, int]]) -> dict[str, list[Any]]:
+    return {"handlers": [handler for handler, _ in keys], "keys": [key for _, key in keys]}
 
 
 def describe(error: Exception) -> str:

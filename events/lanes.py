@@ -164,10 +164,18 @@ def take_lane(group: str, at: datetime) -> Lane | None:
 
 
 def own_lane(lane: Lane) -> bool:
-    """Lock the lane, if it is still ours: between two commits someone may have judged us dead."""
+    """
+    Lock the lane, if it is still ours: between two commits someone may have judged us dead.
+
+    What the transaction writes is checked at once. Django's foreign keys are deferred: a bad row
+    would pass its savepoint and fail the COMMIT of everybody in the batch.
+    """
     with connection.cursor() as cursor:
         cursor.execute(
-            "select id from events_lane where id = %s and owner_pid = pg_backend_pid() for update",
+            """
+            set constraints all immediate;
+            select id from events_lane where id = %s and owner_pid = pg_backend_pid() for update
+            """,
             [lane.id],
         )
         return cursor.fetchone() is not None

@@ -25,6 +25,8 @@ log = structlog.get_logger(__name__)
 # How soon unattended work is rung for again: prompt at first, then as often as a busy fleet needs,
 # then as seldom as a dead one deserves.
 SOONEST, BUSY, LATEST = 0.004, 0.05, 1.0
+# So many calls in a row are answered each by itself, so long after the last the relay looks around.
+MOST_CALLS, AFTER_CALL = 8, 0.03
 POLL = 1.0
 # How often an idle relay shows that it lives: guzo_relay_seen_seconds stays below this and a poll.
 HEARTBEAT = 5.0
@@ -37,6 +39,7 @@ class Bell:
     seen: tuple[int, int] | None = None
     pause: float = SOONEST
     next_at: float = 0.0
+    calls: int = 0
 
     def is_due(self, seen: tuple[int, int], now: float) -> bool:
         if self.seen is None:
@@ -48,8 +51,13 @@ class Bell:
         self.seen, self.next_at = seen, now + self.pause
         return True
 
+    def answers(self) -> bool:
+        """Return whether a call is one of few; a storm is left to the look at the work."""
+        self.calls += 1
+        return self.calls <= MOST_CALLS
+
     def rest(self) -> None:
-        self.seen = None
+        self.seen, self.calls = None, 0
 
 
 class Alarm:
@@ -112,6 +120,7 @@ class Relay:
         if time.monotonic() > self.beaten_at + HEARTBEAT:
             self._fall_asleep(asleep=self.sleeping)
         if self._answer_calls():
+            self._wait(AFTER_CALL)
             return
         work = groups_with_work(self.groups, timezone.now())
         if not work and not self.sleeping:
@@ -132,7 +141,8 @@ class Relay:
         connection.ensure_connection()
         if self.listening_on is not connection.connection:
             with connection.cursor() as cursor:
-                cursor.execute(f"listen {CHANNEL}")
+                for group in self.groups:
+                    cursor.execute(f"listen {CHANNEL}{group}")
             self.listening_on, self.sleeping = connection.connection, False
             log.info("relay ready")
 
@@ -142,23 +152,22 @@ class Relay:
 
     def _answer_calls(self) -> bool:
         """
-        Ring at once for groups that were called by name and were quiet; return if there were any.
+        Ring at once for the groups that were called; return if there were any.
 
-        Nothing is looked up or written: in a trickle the flag stays up, and every event calls.
-        Calls that come thicker are left to the look at the work, which takes the flag down.
+        Nothing is looked up or written: in a trickle the flag stays up, and every event calls. In a
+        storm of calls the look at the work takes the flag down.
         """
         raw = connection.connection
         if raw is None:
             return False
-        called = {notification.payload for notification in raw.notifies}
+        called = {notification.channel.removeprefix(CHANNEL) for notification in raw.notifies}
         raw.notifies.clear()
-        quiet = [group for group in self.groups if group in called and not self.bells[group].seen]
-        for group in quiet:
-            self.bells[group].is_due((0, 0), time.monotonic())
+        answered = [
+            group for group in self.groups if group in called and self.bells[group].answers()
+        ]
+        for group in answered:
             self.ring(group)
-        if quiet:
-            self._wait(min(self.bells[group].next_at for group in quiet) - time.monotonic())
-        return bool(quiet)
+        return bool(answered)
 
     def _ring_for(self, work: dict[str, tuple[int, int]]) -> None:
         for group in self.groups:

@@ -9,7 +9,7 @@ import time
 from datetime import datetime
 
 import structlog
-from django.db import DatabaseError, connection, transaction
+from django.db import DatabaseError, transaction
 
 from core.causality import caused_by
 from core.failpoints import failpoint
@@ -23,9 +23,9 @@ from events.debts import (
     connection_is_lost,
     count_attempt,
     drop_receipts,
+    end_paid,
     fail,
     log_failure,
-    release_behind,
     take_receipts,
 )
 from events.lanes import (
@@ -71,7 +71,6 @@ def _run_batch(lane: Lane, at: datetime) -> int | None:
     with transaction.atomic():
         if not own_lane(lane):
             return 0
-        _check_at_once()
         settled: int | None = 0
         if debts := claim_debts(lane, at):
             failpoint("drain.debts_claimed")
@@ -121,7 +120,6 @@ def _count(lane: Lane, debt: Debt, at: datetime) -> bool:
 def _run_alone(lane: Lane, debt: Debt, at: datetime) -> None:
     try:
         with transaction.atomic():
-            _check_at_once()
             if own_lane(lane) and _is_owed(debt):
                 _settle([debt], at)
                 failpoint("alone.settled")
@@ -132,13 +130,6 @@ def _run_alone(lane: Lane, debt: Debt, at: datetime) -> None:
             if own_lane(lane) and _is_owed(debt):
                 _write_failure(debt, error, at)
                 failpoint("alone.failure_written")
-
-
-def _check_at_once() -> None:
-    # Django's foreign keys are deferred: a bad row would pass its savepoint and fail the COMMIT of
-    # everybody in the batch.
-    with connection.cursor() as cursor:
-        cursor.execute("set constraints all immediate")
 
 
 def _is_owed(debt: Debt) -> bool:
@@ -170,9 +161,8 @@ def _settle(debts: list[Debt], at: datetime) -> int:
     if failed or left:
         drop_receipts(failed + left)
         failpoint("drain.receipts_dropped")
-    Delivery.objects.filter(id__in=[debt.id for debt in paid]).delete()
+    end_paid(paid, [debt for debt in paid if (debt.handler, debt.subject_key) not in stopped])
     failpoint("drain.paid")
-    release_behind([debt for debt in paid if (debt.handler, debt.subject_key) not in stopped])
     return len(paid) + len(failed)
 
 

@@ -14,7 +14,8 @@ from django.db import connection, transaction
 
 from core.failpoints import failpoint
 
-CHANNEL = "guzo_events"
+# A channel for each group: whoever delivers mails is not stirred by bookings.
+CHANNEL = "guzo_events_"
 
 _WORK = """
 with free as materialized (
@@ -79,7 +80,8 @@ def wake_sleeping(groups: Iterable[str]) -> None:
     failpoint("wake.started")
     with connection.cursor() as cursor:
         cursor.execute(
-            "select pg_notify(%s, name) from events_lanegroup where name = any(%s) and sleeping",
+            "select pg_notify(%s || name, '') from events_lanegroup"
+            " where name = any(%s) and sleeping",
             [CHANNEL, list(groups)],
         )
     failpoint("wake.sent")

@@ -98,11 +98,11 @@ def test_recording_many_is_one_statement_too(count: int) -> None:
 
 
 @pytest.mark.parametrize("count", [1, MANY])
-def test_a_batch_is_eleven_statements_and_two_for_each_event(count: int) -> None:
+def test_a_batch_is_nine_statements_and_two_for_each_event(count: int) -> None:
     record_together(count)
     with statements() as sent:
         drain_lane(Group.CORE, HandClock())
-    assert len(sent) == 11 + 2 * count
+    assert len(sent) == 9 + 2 * count
     assert sent.count("savepoint") == sent.count("release") == count
     assert Receipt.objects.count() == count
 

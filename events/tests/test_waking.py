@@ -41,13 +41,14 @@ class Ear:
 
     def __init__(self, raw: Any) -> None:
         self.raw = raw
-        raw.cursor().execute(f"listen {CHANNEL}")
+        for group in Group:
+            raw.cursor().execute(f"listen {CHANNEL}{group}")
 
     def heard(self) -> list[str]:
         self.raw.cursor().execute("select 1")
-        names = sorted(notification.payload for notification in self.raw.notifies)
+        channels = sorted(notification.channel for notification in self.raw.notifies)
         self.raw.notifies.clear()
-        return names
+        return [channel.removeprefix(CHANNEL) for channel in channels]
 
 
 @pytest.fixture
