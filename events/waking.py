@@ -79,9 +79,12 @@ def _wake_owed() -> None:
 def wake_sleeping(groups: Iterable[str]) -> None:
     failpoint("wake.started")
     with connection.cursor() as cursor:
+        # A call is no truth either: it must not wait for a flush, nor the commit that it follows.
         cursor.execute(
-            "select pg_notify(%s || name, '') from events_lanegroup"
-            " where name = any(%s) and sleeping",
+            """
+            select pg_notify(%s || name, ''), set_config('synchronous_commit', 'off', true)
+            from events_lanegroup where name = any(%s) and sleeping
+            """,
             [CHANNEL, list(groups)],
         )
     failpoint("wake.sent")
