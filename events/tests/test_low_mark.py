@@ -1,18 +1,16 @@
 """Where the scans of a group begin, and that nothing is ever left behind below it."""
 
 import threading
-from typing import Any
 
 import pytest
-from django.db import connection, transaction
+from django.db import transaction
 
 from core.tests.threads import eventually
-from events import lanes
 from events.base import Context, Group, PermanentFailure, Route
 from events.delivery import drain_group
 from events.lanes import sweep_lanes
-from events.models import Delivery, Event, LaneGroup
-from events.outbox import record, record_all
+from events.models import Event, LaneGroup
+from events.outbox import record
 from events.replay import Selection
 from events.tests.cast import (
     AT,
@@ -138,30 +136,3 @@ def test_a_mark_that_came_with_a_backup_of_another_server_moves_on(
     drain_group(Group.CORE, clock)
 
     await_mark(last)
-
-
-def test_scans_do_not_step_over_what_was_delivered(strict: Strict, second_connection: Any) -> None:
-    second_connection.autocommit = False
-    second_connection.set_isolation_level("REPEATABLE READ")
-    second_connection.cursor().execute("select from events_event")
-    with transaction.atomic():
-        record_all(steps(1000), at=AT)
-    Delivery.objects.all().delete()
-    (waiting,) = record_at(AT, StepTaken(number=1001))
-
-    before = _pages_read_by_a_claim()
-    await_mark(waiting)
-    after = _pages_read_by_a_claim()
-    second_connection.rollback()
-
-    # A thousand rows lie on about twenty-five pages.
-    assert before - after > 20
-
-
-def _pages_read_by_a_claim() -> int:
-    lane = Delivery.objects.get().lane
-    given: dict[str, Any] = {"group": "core", "lane": lane, "at": AT, "limit": 200}
-    with connection.cursor() as cursor:
-        cursor.execute(f"explain (analyze, buffers, format json) {lanes._CLAIM}", given)
-        ((plan,),) = cursor.fetchall()
-    return int(plan[0]["Plan"]["Shared Hit Blocks"])

@@ -1,5 +1,6 @@
 """What `/metrics` says of events, read by the parser of the library that Prometheus publishes."""
 
+import time
 from collections.abc import Iterator
 from datetime import datetime, timedelta
 from typing import Any
@@ -113,18 +114,20 @@ def other(db: None) -> Iterator[Any]:
 @pytest.mark.django_db(transaction=True)
 def test_a_snapshot_that_is_held_grows_old(client: Client, other: Any) -> None:
     before = scrape(client)
-    assert before[("guzo_oldest_snapshot_seconds",)] == 0
+    # PostgreSQL's own processes hold one for a moment, too.
+    assert before[("guzo_oldest_snapshot_seconds",)] < 1
     with other.cursor() as cursor:
         cursor.execute("begin isolation level repeatable read; select count(*) from events_event")
+    time.sleep(1)
     for subject in range(5):
         owe("ready", at=timezone.now(), subject=subject)
 
     told = scrape(client)
 
-    assert 0 < told[("guzo_oldest_snapshot_seconds",)] < 60
+    assert 1 < told[("guzo_oldest_snapshot_seconds",)] < 60
     assert told[("guzo_oldest_xmin_transactions",)] >= 5
     other.rollback()
-    assert scrape(client)[("guzo_oldest_snapshot_seconds",)] == 0
+    assert scrape(client)[("guzo_oldest_snapshot_seconds",)] < 1
 
 
 @pytest.mark.django_db(transaction=True)
