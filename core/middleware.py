@@ -2,8 +2,6 @@ import time
 from collections.abc import Callable
 
 import structlog
-from csp.constants import HEADER
-from csp.utils import build_policy
 from django.http import HttpRequest, HttpResponse, HttpResponseNotAllowed
 
 from core.causality import Cause, caused_by
@@ -61,21 +59,4 @@ class NotKept:
     def __call__(self, request: HttpRequest) -> HttpResponse:
         response = self.get_response(request)
         response.headers.setdefault("Cache-Control", "no-store")
-        return response
-
-
-class ContentSecurityPolicy:
-    """
-    `CONTENT_SECURITY_POLICY` on every answer, as django-csp writes it, but written once.
-
-    Its own middleware does so for each answer, and takes as long as all the others together.
-    """
-
-    def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
-        self.get_response = get_response
-        self.policy = build_policy()
-
-    def __call__(self, request: HttpRequest) -> HttpResponse:
-        response = self.get_response(request)
-        response.headers[HEADER] = self.policy
         return response
