@@ -210,6 +210,8 @@ where d.handler = free.handler and d.subject_key = free.subject_key
 
 def end_paid(paid: Sequence[Debt], clear: Sequence[Debt]) -> None:
     """Remove paid debts, and let run what stood blocked behind those that are `clear` as well."""
+    if not paid:
+        return
     free = _free([(debt.handler, debt.subject_key) for debt in clear if debt.ordered])
     with connection.cursor() as cursor:
         cursor.execute(

@@ -110,8 +110,8 @@ def groups_with_work(groups: Iterable[str], at: datetime) -> dict[str, tuple[int
 
     It counts hundreds at most: a backlog must not slow the look at it. Work of a transactional
     group counts only while it stands in a lane nobody holds: its rows stay `ready` until the batch
-    that handles them commits. Outbound work counts again once its worker
-    is gone or late: someone must take it back.
+    that handles them commits. Outbound work counts again once its worker is gone or late: someone
+    must take it back.
     """
     with connection.cursor() as cursor:
         cursor.execute(_WORK, {"groups": list(groups), "at": at})

@@ -5,18 +5,17 @@ All do the same work on the same PostgreSQL, in turn: one order and one event a 
 written through the ORM by the handler. Prints each round, then a table with ratios and spread.
 """
 
-from argparse import ArgumentParser
 from collections.abc import Iterable
 
-from workers.bench.arena import Arena, open_arena
+from workers.bench.arena import Arena
 from workers.bench.figures.celery import measure_celery
 from workers.bench.figures.commits import measure_commits
 from workers.bench.figures.drain import measure_drain
 from workers.bench.figures.latency import Latency, measure_latency
 from workers.bench.figures.limit import COMMIT, COMMIT_AGAIN, DRAIN, DRAIN_AGAIN, measure_limit
-from workers.bench.rounds import Spread, describe_machine, ratios, table
+from workers.bench.program import run_figures
+from workers.bench.rounds import Spread, ratios, table
 from workers.devstack.progress import Progress
-from workers.devstack.signals import StopRequested, stop_requests
 
 FIGURES = ("drain", "celery", "latency", "commits", "pgbench")
 
@@ -36,27 +35,6 @@ _TARGETS = {
     ("latency", "Guzo without Celery", "p99"): ("at most 0.25", "at most 0.1"),
 }
 _NONE = ("", "")
-
-
-def main() -> int:
-    parser = ArgumentParser(description=__doc__)
-    parser.add_argument("--figure", choices=FIGURES, help="only this one")
-    parser.add_argument("--rounds", type=int, default=3)
-    parser.add_argument("--events", type=int, default=5000)
-    options = parser.parse_args()
-    progress = Progress()
-    try:
-        with stop_requests():
-            machine = describe_machine()
-            with open_arena(progress) as arena:
-                ((version,),) = arena.sql("postgres", "show server_version")
-                progress.say(f"  {machine}, PostgreSQL {version}")
-                for figure in [options.figure] if options.figure else FIGURES:
-                    report = _report(arena, figure, options.rounds, options.events, progress)
-                    progress.say(f"\n{report}")
-    except StopRequested as stop:
-        return stop.exit_code
-    return 0
 
 
 def _report(arena: Arena, figure: str, rounds: int, events: int, progress: Progress) -> str:
@@ -135,4 +113,4 @@ def _against(ours: list[Latency], theirs: list[Latency]) -> Iterable[tuple[str, 
 
 
 if __name__ == "__main__":
-    raise SystemExit(main())
+    raise SystemExit(run_figures(__doc__, FIGURES, _report))

@@ -4,17 +4,15 @@ Guzo under strain beside Guzo at ease: `python -m workers.bench.strain [--figure
 Each figure runs the same work twice on the same PostgreSQL, in turn, and prints the ratio.
 """
 
-from argparse import ArgumentParser
-
-from workers.bench.arena import Arena, open_arena
+from workers.bench.arena import Arena
 from workers.bench.figures.history import measure_history
 from workers.bench.figures.partitions import measure_partitions
 from workers.bench.figures.poison import measure_claims
 from workers.bench.figures.snapshot import measure_snapshot
 from workers.bench.figures.waking import measure_waking
-from workers.bench.rounds import Spread, describe_machine, ratios, table
+from workers.bench.program import run_figures
+from workers.bench.rounds import Spread, ratios, table
 from workers.devstack.progress import Progress
-from workers.devstack.signals import StopRequested, stop_requests
 
 # What is measured, in what, and what the ratio of the strained one must reach and is meant to.
 FIGURES = {
@@ -26,27 +24,6 @@ FIGURES = {
 }
 # The one that the others are held against: without the wake-up is what waking is held against.
 _AT_EASE = {"waking": -1}
-
-
-def main() -> int:
-    parser = ArgumentParser(description=__doc__)
-    parser.add_argument("--figure", choices=FIGURES, help="only this one")
-    parser.add_argument("--rounds", type=int, default=3)
-    parser.add_argument("--events", type=int, default=5000)
-    options = parser.parse_args()
-    progress = Progress()
-    try:
-        with stop_requests():
-            machine = describe_machine()
-            with open_arena(progress) as arena:
-                ((version,),) = arena.sql("postgres", "show server_version")
-                progress.say(f"  {machine}, PostgreSQL {version}")
-                for figure in [options.figure] if options.figure else FIGURES:
-                    report = _report(arena, figure, options.rounds, options.events, progress)
-                    progress.say(f"\n{report}")
-    except StopRequested as stop:
-        return stop.exit_code
-    return 0
 
 
 def _report(arena: Arena, figure: str, rounds: int, events: int, progress: Progress) -> str:
@@ -71,4 +48,4 @@ def _report(arena: Arena, figure: str, rounds: int, events: int, progress: Progr
 
 
 if __name__ == "__main__":
-    raise SystemExit(main())
+    raise SystemExit(run_figures(__doc__, FIGURES, _report))
