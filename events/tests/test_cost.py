@@ -129,16 +129,22 @@ def test_an_event_writes_so_much_to_the_log_and_no_more(
 ) -> None:
     if connection.pg_version < 180000:  # type: ignore[attr-defined]
         pytest.skip("PostgreSQL tells from 18 on what one connection has written")
+    # How long a dead row is kept hangs on everybody else's transactions on this server, and with it
+    # who clears it away. What a change of ours adds is there each time.
+    cost = min(_cost(prepare, act) for _ in range(2))
+
+    assert cost[0] <= records
+    assert cost[1] <= size
+
+
+def _cost(prepare: Callable[[], None], act: Callable[[], None]) -> list[float]:
     with connection.cursor() as cursor:
         # What earlier tests left behind on the pages would be cleared away here, and be counted.
         cursor.execute("truncate events_event, events_delivery, events_receipt")
     prepare()
     before = written()
     act()
-    cost = [(now - then) / MANY for now, then in zip(written(), before, strict=True)]
-
-    assert cost[0] <= records
-    assert cost[1] <= size
+    return [(now - then) / MANY for now, then in zip(written(), before, strict=True)]
 
 
 def written() -> tuple[int, int]:
