@@ -5,6 +5,7 @@ import inspect
 from pathlib import Path
 from typing import Any
 
+from django.apps import apps
 from django.core.management import call_command
 from django.db import connection
 from django.db.migrations.loader import MigrationLoader
@@ -98,6 +99,9 @@ def _digest_of_migrations() -> str:
     migrations = MigrationLoader(None, ignore_no_migrations=True).disk_migrations
     for _, migration in sorted(migrations.items()):
         digest.update(Path(inspect.getfile(type(migration))).read_bytes())
+    for app in apps.get_app_configs():
+        for file in sorted(Path(app.path, "sql").glob("*.sql")):
+            digest.update(file.read_bytes())
     return digest.hexdigest()[:16]
 
 

@@ -200,34 +200,29 @@ def block_behind(debt: Debt) -> None:
         ).update(state=Delivery.State.BLOCKED)
 
 
-_FREE = """
-update events_delivery d set state = 'retry'
-from unnest(%(handlers)s::text[], %(keys)s::bigint[]) as free (handler, subject_key)
-where d.handler = free.handler and d.subject_key = free.subject_key
-  and d.state = 'blocked'
-"""
+def end_paid(paid: Sequence[Debt], clear: Sequence[Debt], lane_id: int | None = None) -> None:
+    """
+    Remove paid debts, and let run what stood blocked behind those that are `clear` as well.
 
-
-def end_paid(paid: Sequence[Debt], clear: Sequence[Debt]) -> None:
-    """Remove paid debts, and let run what stood blocked behind those that are `clear` as well."""
-    if not paid:
-        return
-    free = _free([(debt.handler, debt.subject_key) for debt in clear if debt.ordered])
-    with connection.cursor() as cursor:
-        cursor.execute(
-            f"with paid as (delete from events_delivery where id = any(%(ids)s)) {_FREE}",  # noqa: S608
-            free | {"ids": [debt.id for debt in paid]},
-        )
+    The lane, if one is named, is given back.
+    """
+    keys = [(debt.handler, debt.subject_key) for debt in clear if debt.ordered]
+    _end([debt.id for debt in paid], keys, lane_id)
 
 
 def release_subjects(keys: Sequence[tuple[str, int]]) -> None:
     """Let run what is blocked of these handlers and subjects; the claim still keeps order."""
+    _end([], keys, None)
+
+
+def _end(paid: list[int], keys: Sequence[tuple[str, int]], lane_id: int | None) -> None:
+    if not (paid or keys or lane_id):
+        return
     with connection.cursor() as cursor:
-        cursor.execute(_FREE, _free(keys))
-
-
-def _free(keys: Sequence[tuple[str, int]]) -> dict[str, list[Any]]:
-    return {"handlers": [handler for handler, _ in keys], "keys": [key for _, key in keys]}
+        cursor.execute(
+            "select events_end_paid(%s::bigint[], %s::text[], %s::bigint[], %s)",
+            [paid, [handler for handler, _ in keys], [key for _, key in keys], lane_id],
+        )
 
 
 def describe(error: Exception) -> str:

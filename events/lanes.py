@@ -1,11 +1,14 @@
 """The lanes of a transactional group: take one, see what can run in it, give it back."""
 
+import json
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 
 from django.db import connection
 
-from events.debts import Debt, with_events
+from events.debts import Debt, worker_name
+from events.models import Event
 
 BATCH = 200
 
@@ -37,81 +40,6 @@ set low_id = least(case when is_over then newest_id else low_id end, (
     swept_at = clock_timestamp()
 from mark where g.name = mark.name
 """
-
-# A lane is free if nobody owns it, or if the backend that did is gone. The minute is for a
-# connection pool, which keeps the backend of a dead worker alive. Three are looked for, because
-# somebody else may be taking the first.
-#
-# The lock is the weakest that excludes itself, so that the relay's look at the lanes
-# (events/waking.py) hides none of them. The mark need not outlive the server: nor would its owner.
-_TAKE = """
-with free as materialized (
-    select id, number, owner_pid,
-           (select low_id from events_lanegroup where name = %(group)s) as low_id
-    from events_lane
-    where "group" = %(group)s
-      and (owner_pid is null
-           or owner_pid = pg_backend_pid()
-           or owned_at < %(at)s - interval '60 seconds'
-           or not exists (select from pg_stat_activity a where a.pid = owner_pid))
-    order by random()
-),
-due as materialized (
-    select free.id, free.owner_pid from free
-    where coalesce(
-        (select d.id from events_delivery d
-         where d."group" = %(group)s and d.lane = free.number and d.state = 'ready'
-           and d.event_id >= free.low_id and d.next_at <= %(at)s
-         order by d.event_id limit 1),
-        (select d.id from events_delivery d
-         where d."group" = %(group)s and d.lane = free.number and d.state = 'retry'
-           and d.next_at <= %(at)s
-         order by d.event_id limit 1)) is not null
-    limit 3
-),
-picked as materialized (
-    select l.id, l.owner_pid is not null as abandoned,
-           set_config('synchronous_commit', 'off', true)
-    from due join events_lane l on l.id = due.id
-    where l.owner_pid is not distinct from due.owner_pid
-    limit 1
-    for no key update of l skip locked
-)
-update events_lane l set owner_pid = pg_backend_pid(), owned_at = %(at)s
-from picked where l.id = picked.id
-returning l.id, l.number, picked.abandoned
-"""
-
-# Of one handler and subject nothing overtakes, so a locked row (a replay has it) is waited for, and
-# what is ready is due whatever its time: the clocks of two recorders may differ.
-_CLAIM = """
-with runnable as materialized (
-    (select id from events_delivery d
-     where d."group" = %(group)s and d.lane = %(lane)s and d.state = 'ready'
-       and d.event_id >= (select low_id from events_lanegroup where name = %(group)s)
-       and (d.next_at <= %(at)s or d.ordered) and {unblocked}
-     order by d.event_id limit %(limit)s)
-    union all
-    (select id from events_delivery d
-     where d."group" = %(group)s and d.lane = %(lane)s and d.state = 'retry'
-       and d.next_at <= %(at)s and {unblocked}
-     order by d.event_id limit %(limit)s)
-)
-select d.id, d.event_id, d.handler, d.generation, d.attempts, d.fence, d.doubtful_calls,
-       d.subject_key, d.ordered
-from runnable join events_delivery d using (id)
-where d.state in ('ready', 'retry')
-order by d.event_id, d.id
-limit %(limit)s
-for update of d
-""".replace(
-    "{unblocked}",
-    """not (d.ordered and exists (
-      select from events_delivery b
-      where b.handler = d.handler and b.subject_key = d.subject_key
-        and b.event_id < d.event_id and b.state <> 'ready'
-        and not (b.state = 'retry' and b.next_at <= %(at)s)))""",
-)
 
 # A blocker in somebody's hands may be about to go. What waits behind it is set free then, as far as
 # it can be seen from there: not what is parked here meanwhile.
@@ -158,7 +86,7 @@ def take_lane(group: str, at: datetime) -> Lane | None:
     A batch that dies leaves that mark behind: the next owner finds the lane `abandoned`.
     """
     with connection.cursor() as cursor:
-        cursor.execute(_TAKE, {"group": group, "at": at})
+        cursor.execute("select * from events_take_lane(%s, %s)", [group, at])
         row = cursor.fetchone()
     return Lane(id=row[0], group=group, number=row[1], abandoned=row[2]) if row else None
 
@@ -188,10 +116,35 @@ def release_lane(lane: Lane) -> None:
 
 
 def claim_debts(lane: Lane, at: datetime) -> list[Debt]:
-    """Lock and return, in the order of their events, what can run now; at most one batch."""
+    """
+    Lock and return, in the order of their events, what can run now; at most one batch.
+
+    Nothing, if the lane is no longer ours.
+    """
+    return [debt for debt, _ in _claim(lane, at, None)]
+
+
+def claim_with_receipts(lane: Lane, at: datetime) -> tuple[list[Debt], set[int]]:
+    """Claim and take the receipts as `take_receipts` does; return the debts and who may run."""
+    claimed = _claim(lane, at, worker_name())
+    return [debt for debt, _ in claimed], {debt.id for debt, is_paid in claimed if not is_paid}
+
+
+def _claim(lane: Lane, at: datetime, worker: str | None) -> list[tuple[Debt, bool]]:
     with connection.cursor() as cursor:
-        cursor.execute(_CLAIM, {"group": lane.group, "lane": lane.number, "at": at, "limit": BATCH})
-        return with_events(cursor.fetchall())
+        cursor.execute(
+            "select * from events_claim(%s, %s, %s, %s, %s, %s)",
+            [lane.id, lane.group, lane.number, at, BATCH, worker],
+        )
+        return [_debt(row) for row in cursor.fetchall()]
+
+
+def _debt(row: tuple[Any, ...]) -> tuple[Debt, bool]:
+    """Cut a row of events/sql/claim.sql into the delivery, whether it is paid, and the event."""
+    id_, *delivery = row[:8]
+    event_id, type_, version, subject, data, *cause = row[9:]
+    event = Event(event_id, type_, version, subject, json.loads(data), *cause)
+    return Debt(id_, event, *delivery), row[8]
 
 
 def park_blocked(lane: Lane, at: datetime) -> int:

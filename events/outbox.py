@@ -21,39 +21,15 @@ LANES = 64
 # One transaction may hold so many advisory locks as well: 14,000 exhaust PostgreSQL's lock table.
 MOST_AT_ONCE = 1000
 
-# The lock comes before the id and is held to the commit: for one subject, ids commit in order
-# whatever the caller forgot to lock. So does the transaction's id: events/lanes.py counts on it.
-# One statement, one round trip.
 _RECORD = """
-with {change},
-subject_lock as materialized (
-    select pg_advisory_xact_lock(%(key)s), pg_current_xact_id() from change
-),
-event as (
-    insert into events_event
-        (type, version, subject, data, actor, correlation_id, causation_id, occurred_at)
-    select %(type)s, %(version)s, %(subject)s, %(data)s::jsonb, %(actor)s,
-           %(correlation)s::uuid, %(causation)s, %(at)s
-    from subject_lock
-    returning id
-),
-deliveries as (
-    insert into events_delivery
-        (event_id, handler, generation, "group", lane, subject_key, ordered, state, next_at,
-         attempts, fence, doubtful_calls, last_error)
-    select event.id, owed.handler, 0, owed."group", %(lane)s, %(key)s, owed.ordered, 'ready',
-           owed.next_at, 0, 0, 0, ''
-    from event, unnest(%(handlers)s::text[], %(groups)s::text[], %(ordered)s::boolean[],
-                       %(next_at)s::timestamptz[])
-         as owed (handler, "group", ordered, next_at)
-)
-select id from event
+select events_record(
+    %(type)s, %(version)s, %(subject)s, %(data)s::jsonb,
+    %(actor)s, %(correlation)s::uuid, %(causation)s, %(at)s, %(key)s, %(lane)s,
+    %(handlers)s::text[], %(groups)s::text[], %(ordered)s::boolean[], %(next_at)s::timestamptz[])
 """
 
-_RECORD_ALONE = _RECORD.format(change="change as (select)")
-
-# The same for many: the locks in the order of their keys, so that two that record about the same
-# subjects do not wait for each other. For one event it takes a third longer than the one above.
+# What events/sql/record.sql does, for many: the locks in the order of their keys, so that two that
+# record about the same subjects do not wait for each other.
 _RECORD_ALL = """
 with locks as materialized (
     select pg_advisory_xact_lock(key), pg_current_xact_id()
@@ -99,7 +75,7 @@ def record(event: DomainEvent, *, at: datetime, first_try_at: datetime | None = 
     :raises ValueError: if an ordered handler would be told to wait: all behind it would wait too.
     """
     require_transaction()
-    event_id = _write(_RECORD_ALONE, {}, event, at, first_try_at)
+    event_id = _write(_RECORD, {}, event, at, first_try_at)
     assert event_id is not None
     return event_id
 
@@ -114,7 +90,7 @@ def record_with(
     happened. If it has none, nothing is recorded and None returned. For doors where each round
     trip counts; everybody else writes, and then calls `record`.
     """
-    return _write(_RECORD.format(change=change), values, event, at, None)
+    return _write(f"with {change} {_RECORD} from change", values, event, at, None)
 
 
 def record_all(events: Sequence[DomainEvent], *, at: datetime) -> list[int]:

@@ -31,6 +31,7 @@ from events.debts import (
 from events.lanes import (
     Lane,
     claim_debts,
+    claim_with_receipts,
     own_lane,
     park_blocked,
     release_lane,
@@ -69,26 +70,30 @@ def drain_lane(group: str, clock: Clock) -> int | None:
 
 def _run_batch(lane: Lane, at: datetime) -> int | None:
     with transaction.atomic():
-        if not own_lane(lane):
-            return 0
-        settled: int | None = 0
-        if debts := claim_debts(lane, at):
-            failpoint("drain.debts_claimed")
-            settled = _settle(debts, at)
-        elif park_blocked(lane, at):
-            failpoint("drain.blocked_parked")
+        debts, fresh = claim_with_receipts(lane, at)
+        settled: int | None
+        if debts:
+            failpoint("drain.receipts_taken")
+            settled = _settle(debts, fresh, at, lane)
         else:
-            settled = None
-        release_lane(lane)
-        failpoint("drain.lane_released")
+            settled = _park_and_release(lane, at)
     failpoint("drain.committed")
     return settled
+
+
+def _park_and_release(lane: Lane, at: datetime) -> int | None:
+    if not own_lane(lane):
+        return 0
+    parked = park_blocked(lane, at)
+    failpoint("drain.blocked_parked")
+    release_lane(lane)
+    return 0 if parked else None
 
 
 def _run_one_by_one(lane: Lane, clock: Clock, *, count_first: bool) -> int:
     """`count_first` commits each attempt before it starts: a killer of workers ends dead."""
     with transaction.atomic():
-        debts = claim_debts(lane, clock()) if own_lane(lane) else []
+        debts = claim_debts(lane, clock())
         failpoint("alone.debts_claimed")
     for debt in debts:
         at = clock()
@@ -121,7 +126,7 @@ def _run_alone(lane: Lane, debt: Debt, at: datetime) -> None:
     try:
         with transaction.atomic():
             if own_lane(lane) and _is_owed(debt):
-                _settle([debt], at)
+                _settle([debt], take_receipts([debt], at), at)
                 failpoint("alone.settled")
         failpoint("alone.committed")
     except DatabaseError as error:
@@ -136,11 +141,13 @@ def _is_owed(debt: Debt) -> bool:
     return Delivery.objects.select_for_update().filter(id=debt.id, state__in=CLAIMABLE).exists()
 
 
-def _settle(debts: list[Debt], at: datetime) -> int:
-    """Run what has no receipt yet; return how many were paid or failed."""
+def _settle(debts: list[Debt], fresh: set[int], at: datetime, lane: Lane | None = None) -> int:
+    """
+    Run those that had no receipt yet; return how many were paid or failed.
+
+    If it is the end of a batch, its lane is given back in the same statement.
+    """
     ends = time.monotonic() + BATCH_SECONDS
-    fresh = take_receipts(debts, at)
-    failpoint("drain.receipts_taken")
     paid: list[Debt] = []
     failed: list[Debt] = []
     left: list[Debt] = []
@@ -161,7 +168,8 @@ def _settle(debts: list[Debt], at: datetime) -> int:
     if failed or left:
         drop_receipts(failed + left)
         failpoint("drain.receipts_dropped")
-    end_paid(paid, [debt for debt in paid if (debt.handler, debt.subject_key) not in stopped])
+    clear = [debt for debt in paid if (debt.handler, debt.subject_key) not in stopped]
+    end_paid(paid, clear, lane.id if lane else None)
     failpoint("drain.paid")
     return len(paid) + len(failed)
 

@@ -131,7 +131,7 @@ def test_a_drain_that_dies_is_taken_over_at_once_and_happens_once(
     # In one lane, so that each death takes the others' batch along.
     Delivery.objects.update(lane=7)
     if name.startswith("alone"):
-        die_at("drain.debts_claimed", drain_core)
+        die_at("drain.receipts_taken", drain_core)
 
     die_at(name, drain_core)
     assert_each_step_is_done_or_owed(client)

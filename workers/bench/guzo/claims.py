@@ -6,6 +6,7 @@ from statistics import median
 
 import django
 from django.db import transaction
+from django.db.models import Func
 from django.utils import timezone
 
 django.setup()
@@ -31,6 +32,7 @@ def main() -> None:
 
 def _claim(lane: Taken) -> float:
     with transaction.atomic():
+        Lane.objects.filter(id=lane.id).update(owner_pid=Func(function="pg_backend_pid"))
         began = time.perf_counter()
         take_lane(Group.CORE, timezone.now())
         claim_debts(lane, timezone.now())
