@@ -25,8 +25,9 @@ log = structlog.get_logger(__name__)
 # How soon unattended work is rung for again: prompt at first, then as often as a busy fleet needs,
 # then as seldom as a dead one deserves.
 SOONEST, BUSY, LATEST = 0.004, 0.05, 1.0
-# So many calls in a row are answered each by itself, so long after the last the relay looks around.
-MOST_CALLS, AFTER_CALL = 8, 0.03
+# So long after a call the relay looks if there is more. So many calls without a look that found
+# nothing are answered each by itself: then there is work enough, and calling stops.
+MOST_CALLS, AFTER_CALL = 20, 0.03
 POLL = 1.0
 # How often an idle relay shows that it lives: guzo_relay_seen_seconds stays below this and a poll.
 HEARTBEAT = 5.0
@@ -54,7 +55,11 @@ class Bell:
     def answers(self) -> bool:
         """Return whether a call is one of few; a storm is left to the look at the work."""
         self.calls += 1
-        return self.calls <= MOST_CALLS
+        return not self.storms
+
+    @property
+    def storms(self) -> bool:
+        return self.calls > MOST_CALLS
 
     def rest(self) -> None:
         self.seen, self.calls = None, 0
@@ -128,7 +133,7 @@ class Relay:
             # Once more: what was published before the flag stood there rang nobody.
             work = groups_with_work(self.groups, timezone.now())
         if work:
-            if self.sleeping:
+            if self.sleeping and any(bell.storms for bell in self.bells.values()):
                 self._fall_asleep(asleep=False)
             self._ring_for(work)
             self._wait(min(self.bells[group].next_at for group in work) - time.monotonic())

@@ -17,41 +17,6 @@ from core.failpoints import failpoint
 # A channel for each group: whoever delivers mails is not stirred by bookings.
 CHANNEL = "guzo_events_"
 
-_WORK = """
-with free as materialized (
-    select l."group", l.number, g.low_id
-    from events_lane l join events_lanegroup g on g.name = l."group"
-    for key share of l skip locked
-)
-select g.name, count(*), min(unattended.id)
-from events_lanegroup g, lateral (
-    (select d.id from free cross join lateral (
-         select id from events_delivery
-         where "group" = g.name and lane = free.number and state = 'ready'
-           and event_id >= free.low_id and next_at <= %(at)s
-         order by event_id limit 100) d
-     where free."group" = g.name limit 100)
-    union all
-    (select d.id from events_delivery d
-     where d."group" = g.name and d.state = 'retry' and d.next_at <= %(at)s
-       and (d."group", d.lane) in (select "group", number from free)
-     limit 100)
-    union all
-    (select d.id from events_delivery d
-     where d."group" = g.name and g.name <> 'core' and d.state in ('ready', 'retry')
-       and d.next_at <= %(at)s
-     order by d.next_at limit 100)
-    union all
-    (select d.id from events_delivery d
-     where d."group" = g.name and d.state = 'in_flight'
-       and (d.deadline < %(at)s
-            or not exists (select from pg_stat_activity a where a.pid = d.owner_pid))
-     limit 100)
-) unattended
-where g.name = any(%(groups)s)
-group by g.name
-"""
-
 
 class _Owed(threading.local):
     """The groups that this thread's transaction recorded for; after a rollback, some too many."""
@@ -79,14 +44,7 @@ def _wake_owed() -> None:
 def wake_sleeping(groups: Iterable[str]) -> None:
     failpoint("wake.started")
     with connection.cursor() as cursor:
-        # A call is no truth either: it must not wait for a flush, nor the commit that it follows.
-        cursor.execute(
-            """
-            select pg_notify(%s || name, ''), set_config('synchronous_commit', 'off', true)
-            from events_lanegroup where name = any(%s) and sleeping
-            """,
-            [CHANNEL, list(groups)],
-        )
+        cursor.execute("select events_wake(%s, %s)", [CHANNEL, list(groups)])
     failpoint("wake.sent")
 
 
@@ -105,14 +63,7 @@ def set_sleeping(groups: Iterable[str], *, sleeping: bool, at: datetime) -> None
 
 
 def groups_with_work(groups: Iterable[str], at: datetime) -> dict[str, tuple[int, int]]:
-    """
-    Return, per group, (how many, lowest id) of due deliveries that nobody is working on.
-
-    It counts hundreds at most: a backlog must not slow the look at it. Work of a transactional
-    group counts only while it stands in a lane nobody holds: its rows stay `ready` until the batch
-    that handles them commits. Outbound work counts again once its worker is gone or late: someone
-    must take it back.
-    """
+    """Return, per group, (how many, lowest id) of due deliveries that nobody is working on."""
     with connection.cursor() as cursor:
-        cursor.execute(_WORK, {"groups": list(groups), "at": at})
+        cursor.execute("select * from events_unattended(%s, %s)", [list(groups), at])
         return {group: (count, lowest) for group, count, lowest in cursor.fetchall()}
