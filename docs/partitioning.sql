@@ -35,7 +35,7 @@ alter table events_event rename to events_event_first;
 alter index events_event_pkey rename to events_event_first_pkey;
 alter index events_event_by_subject rename to events_event_first_by_subject;
 alter index events_event_by_type rename to events_event_first_by_type;
-alter index events_event_by_time rename to events_event_first_by_time;
+alter index events_event_by_span rename to events_event_first_by_span;
 alter index events_event_by_correlation rename to events_event_first_by_correlation;
 
 create table events_event (like events_event_first, primary key (id)) partition by range (id);
@@ -43,7 +43,7 @@ alter table events_event alter column id set default nextval('events_event_id_se
 alter sequence events_event_id_seq owned by events_event.id;
 create index events_event_by_subject on events_event (subject, id);
 create index events_event_by_type on events_event (type, id);
-create index events_event_by_time on events_event (occurred_at);
+create index events_event_by_span on events_event using brin (occurred_at) with (autosummarize = on);
 create index events_event_by_correlation on events_event (correlation_id);
 alter table events_event attach partition events_event_first for values from (minvalue) to (:cut);
 create table events_event_rest partition of events_event for values from (:cut) to (maxvalue);

@@ -1,6 +1,7 @@
 from datetime import UTC, datetime
 from typing import ClassVar
 
+from django.contrib.postgres.indexes import BrinIndex
 from django.db import models
 from django.db.models import Q
 
@@ -26,7 +27,8 @@ class Event(models.Model):
         indexes: ClassVar = [
             models.Index(fields=["subject", "id"], name="events_event_by_subject"),
             models.Index(fields=["type", "id"], name="events_event_by_type"),
-            models.Index(fields=["occurred_at"], name="events_event_by_time"),
+            # A thousandth of a tree: ids and times grow together.
+            BrinIndex(fields=["occurred_at"], name="events_event_by_span", autosummarize=True),
             models.Index(fields=["correlation_id"], name="events_event_by_correlation"),
         ]
 
@@ -85,8 +87,8 @@ class Delivery(models.Model):
             ),
             models.Index(
                 fields=["group", "next_at"],
-                name="events_delivery_due",
-                condition=Q(state__in=["ready", "retry"]),
+                name="events_delivery_due_outbound",
+                condition=Q(state__in=["ready", "retry"]) & ~Q(group="core"),
             ),
             models.Index(
                 fields=["handler", "subject_key", "event"],

@@ -18,7 +18,7 @@ from django.db import DatabaseError, InterfaceError, connection
 from django.utils import timezone
 
 from events.base import Group
-from events.waking import CHANNEL, groups_with_work, set_sleeping
+from events.waking import CHANNEL, STAYS_AWAKE, groups_with_work, set_sleeping
 
 log = structlog.get_logger(__name__)
 
@@ -94,6 +94,7 @@ class Relay:
     sleeping: bool = False
     listening_on: object | None = None
     beaten_at: float = 0.0
+    asleep_since: float = 0.0
     bells: dict[str, Bell] = field(init=False)
 
     def __post_init__(self) -> None:
@@ -140,7 +141,7 @@ class Relay:
         else:
             for bell in self.bells.values():
                 bell.rest()
-            self._wait(POLL)
+            self._wait(self._until_next_look())
 
     def _listen(self) -> None:
         connection.ensure_connection()
@@ -151,8 +152,15 @@ class Relay:
             self.listening_on, self.sleeping = connection.connection, False
             log.info("relay ready")
 
+    def _until_next_look(self) -> float:
+        """Return when those that found us awake, and so did not call, have long committed."""
+        left = self.asleep_since + STAYS_AWAKE - time.monotonic()
+        return left if left > 0 else POLL
+
     def _fall_asleep(self, *, asleep: bool) -> None:
         set_sleeping(self.groups, sleeping=asleep, at=timezone.now())
+        if asleep and not self.sleeping:
+            self.asleep_since = time.monotonic()
         self.sleeping, self.beaten_at = asleep, time.monotonic()
 
     def _answer_calls(self) -> bool:

@@ -7,12 +7,18 @@ set. Either the publisher sees the flag, or the relay's last look before it slee
 """
 
 import threading
+import time
 from collections.abc import Iterable
 from datetime import datetime
 
 from django.db import connection, transaction
 
 from core.failpoints import failpoint
+
+# In a storm even a look at the flag is a round trip too many: who found it down does not look again
+# for so long, and who raises it looks for work once more after that.
+STAYS_AWAKE = 0.05
+_awake_until: dict[str, float] = {}
 
 # A channel for each group: whoever delivers mails is not stirred by bookings.
 CHANNEL = "guzo_events_"
@@ -42,14 +48,29 @@ def _wake_owed() -> None:
 
 
 def wake_sleeping(groups: Iterable[str]) -> None:
+    """Call the relays of those groups that sleep; none that was found awake just now."""
+    now = time.monotonic()
+    unknown = [group for group in groups if _awake_until.get(group, now) <= now]
+    if not unknown:
+        return
     failpoint("wake.started")
     with connection.cursor() as cursor:
-        cursor.execute("select events_wake(%s, %s)", [CHANNEL, list(groups)])
+        cursor.execute("select events_wake(%s, %s)", [CHANNEL, unknown])
+        asleep = {group for (group,) in cursor.fetchall()}
+    for group in unknown:
+        if group not in asleep:
+            # From before the look: the flag was down then.
+            _awake_until[group] = now + STAYS_AWAKE
     failpoint("wake.sent")
 
 
 def set_sleeping(groups: Iterable[str], *, sleeping: bool, at: datetime) -> None:
-    """Raise or clear the flag; the row also tells when a relay was last seen."""
+    """
+    Raise or clear the flag; the row also tells when a relay was last seen.
+
+    Who raises it has to look for work at once, and again after `STAYS_AWAKE`.
+    """
+    _awake_until.clear()
     with connection.cursor() as cursor:
         # The flag is no truth, so its commits need not be flushed.
         cursor.execute(

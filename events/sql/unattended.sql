@@ -32,7 +32,7 @@ begin
          limit 100)
         union all
         (select d.id from events_delivery d
-         where d."group" = g.name and g.name <> 'core' and d.state in ('ready', 'retry')
+         where d."group" = g.name and d."group" <> 'core' and d.state in ('ready', 'retry')
            and d.next_at <= _at
          order by d.next_at limit 100)
         union all

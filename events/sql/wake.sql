@@ -1,8 +1,11 @@
--- Call the relay of those groups that sleep. A call is no truth: it must not wait for a flush, nor
--- the commit that it follows.
+-- Call the relay of those groups that sleep; return their names. A call is no truth: it must not wait
+-- for a flush, nor the commit that it follows.
 create or replace function events_wake(_channel text, _groups text[])
-returns void language plpgsql as $$
+returns setof text language plpgsql as $$
+declare _name text;
 begin
-    perform pg_notify(_channel || g.name, ''), set_config('synchronous_commit', 'off', true)
-    from events_lanegroup g where g.name = any(_groups) and g.sleeping;
+    for _name in select g.name from events_lanegroup g where g.name = any(_groups) and g.sleeping loop
+        perform pg_notify(_channel || _name, ''), set_config('synchronous_commit', 'off', true);
+        return next _name;
+    end loop;
 end $$;

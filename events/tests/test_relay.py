@@ -3,23 +3,25 @@
 import os
 import socket
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from itertools import pairwise
 from typing import Any
 
 import pytest
-from django.db import connection
+from django.db import connection, transaction
 from django.utils import timezone
 
 from core.tests.threads import eventually
 from events.base import Context, Group, Route
 from events.delivery import drain_group
+from events.lanes import take_lane
 from events.models import LaneGroup
+from events.outbox import record
 from events.relay import BUSY, LATEST, SOONEST, Bell, Relay
 from events.tests.cast import StepTaken, leave_trace, record_at, traces
 from events.tests.conftest import UseRoutes
-from events.waking import set_sleeping
+from events.waking import groups_with_work, set_sleeping, wake_sleeping
 
 
 @contextmanager
@@ -66,10 +68,45 @@ def test_what_comes_in_one_by_one_is_done_at_once(use_routes: UseRoutes) -> None
 
 
 @pytest.mark.django_db(transaction=True)
-def test_only_the_flag_is_written_without_a_flush() -> None:
+def test_who_falls_asleep_looks_again_for_those_that_found_it_awake(
+    use_routes: UseRoutes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    use_routes({StepTaken: (Route(note_step, Group.CORE, ordered=True),)})
+    monkeypatch.setattr("events.relay.STAYS_AWAKE", 0.5)
+    monkeypatch.setattr("events.relay.POLL", 60.0)
+    with running(Relay([Group.CORE], drain)):
+        eventually(lambda: LaneGroup.objects.get(name="core").sleeping)
+
+        with transaction.atomic():
+            record(StepTaken(), at=timezone.now())
+            connection.run_on_commit.clear()
+
+        eventually(lambda: traces() == ["one 1"])
+
+
+@pytest.mark.parametrize(
+    "tell",
+    [
+        lambda: set_sleeping(["core"], sleeping=True, at=timezone.now()),
+        lambda: groups_with_work(["core"], timezone.now()),
+        lambda: wake_sleeping(["core"]),
+        lambda: take_lane("core", timezone.now()),
+    ],
+    ids=["the flag", "the look", "the call", "the lane"],
+)
+@pytest.mark.django_db(transaction=True)
+def test_what_is_written_without_a_flush_is_that_and_nothing_after_it(
+    use_routes: UseRoutes, tell: Callable[[], object]
+) -> None:
+    use_routes({StepTaken: (Route(note_step, Group.CORE, ordered=True),)})
+    set_sleeping(["core"], sleeping=True, at=timezone.now())
+    record_at(timezone.now(), StepTaken())
     with connection.cursor() as cursor:
         cursor.execute("set synchronous_commit to on")
-        set_sleeping(["core"], sleeping=True, at=timezone.now())
+        with transaction.atomic():
+            tell()
+            cursor.execute("show synchronous_commit")
+            assert cursor.fetchone() == ("off",)
         cursor.execute("show synchronous_commit")
         assert cursor.fetchone() == ("on",)
         cursor.execute("reset synchronous_commit")

@@ -1,3 +1,4 @@
+import time
 from datetime import timedelta
 from typing import Any
 
@@ -12,7 +13,7 @@ from events.outbound import DEADLINE
 from events.outbox import record
 from events.tests.cast import AT, HandClock, LetterOwed, StepTaken, await_death, record_at, steps
 from events.tests.conftest import Start, UseRoutes
-from events.waking import CHANNEL, groups_with_work, set_sleeping
+from events.waking import CHANNEL, STAYS_AWAKE, groups_with_work, set_sleeping
 
 
 def note_step(event: StepTaken, context: Context) -> None:
@@ -79,6 +80,22 @@ def test_nobody_who_is_awake_is_woken(use_routes: UseRoutes, ear: Ear) -> None:
     assert ear.heard() == ["mail"]
 
 
+def test_who_found_everybody_awake_does_not_look_again_for_a_moment(
+    use_routes: UseRoutes, ear: Ear, second_connection: Any
+) -> None:
+    use_routes(ROUTES)
+    set_sleeping(["core", "mail"], sleeping=False, at=AT)
+
+    with CaptureQueriesContext(connection) as queries:
+        record_at(AT, *steps(3))
+    assert len([query for query in queries if "events_wake" in query["sql"]]) == 1
+
+    second_connection.cursor().execute("update events_lanegroup set sleeping = true")
+    time.sleep(STAYS_AWAKE)
+    record_at(AT, StepTaken())
+    assert ear.heard() == ["core", "mail"]
+
+
 def test_a_commit_calls_once_whatever_it_recorded(use_routes: UseRoutes, ear: Ear) -> None:
     use_routes(ROUTES)
     set_sleeping(["core", "mail"], sleeping=True, at=AT)
@@ -88,7 +105,7 @@ def test_a_commit_calls_once_whatever_it_recorded(use_routes: UseRoutes, ear: Ea
             record(event, at=AT)
 
     assert ear.heard() == ["core", "mail"]
-    assert len([query for query in queries if "pg_notify" in query["sql"]]) == 1
+    assert len([query for query in queries if "events_wake" in query["sql"]]) == 1
 
 
 def test_what_is_rolled_back_wakes_nobody(use_routes: UseRoutes, ear: Ear) -> None:
