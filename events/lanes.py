@@ -142,8 +142,10 @@ def _claim(lane: Lane, at: datetime, worker: str | None) -> list[tuple[Debt, boo
 def _debt(row: tuple[Any, ...]) -> tuple[Debt, bool]:
     """Cut a row of events/sql/claim.sql into the delivery, whether it is paid, and the event."""
     id_, *delivery = row[:8]
-    event_id, type_, version, subject, data, *cause = row[9:]
-    event = Event(event_id, type_, version, subject, json.loads(data), *cause)
+    event_id, type_, version, subject, data, actor, correlation_id, causation_id, at = row[9:]
+    event = Event(
+        event_id, type_, version, subject, json.loads(data), actor, correlation_id, causation_id, at
+    )
     return Debt(id_, event, *delivery), row[8]
 
 
