@@ -11,6 +11,8 @@ from django.db import connection
 from django.db.migrations.loader import MigrationLoader
 from django.test import TransactionTestCase
 
+from core.functions import function_files
+
 # Rows that migrations put there; tests change some of them and never delete them.
 _KEPT = [
     "django_migrations",
@@ -99,8 +101,8 @@ def _digest_of_migrations() -> str:
     migrations = MigrationLoader(None, ignore_no_migrations=True).disk_migrations
     for _, migration in sorted(migrations.items()):
         digest.update(Path(inspect.getfile(type(migration))).read_bytes())
-    for app in apps.get_app_configs():
-        for file in sorted(Path(app.path, "sql").glob("*.sql")):
+    for room in apps.get_app_configs():
+        for file in function_files(room):
             digest.update(file.read_bytes())
     return digest.hexdigest()[:16]
 

@@ -1,9 +1,7 @@
 """
 Limits on how often, counted in PostgreSQL: the same for every process on every machine.
 
-A token bucket as one row and one statement (GCRA): `full_at` is when the bucket will be full again.
-Each use moves it on by `per / times`; a use that would move it further than `per` ahead is refused,
-and moves nothing.
+A token bucket is one row, and a use of it one statement: core/sql/spend.sql.
 """
 
 import math
@@ -19,14 +17,6 @@ from core.ids import digest
 from core.models import Throttle
 from core.rates import Rate
 
-# Returns a row if the use was taken. For who must count in a statement of their own, with `use_of`.
-SPEND = """
-insert into core_throttle as bucket (key, full_at) values (%(bucket)s, %(at)s + %(step)s)
-on conflict (key) do update set full_at = greatest(bucket.full_at, %(at)s) + %(step)s
-where greatest(bucket.full_at, %(at)s) + %(step)s <= %(at)s + %(per)s
-returning full_at
-"""
-
 
 def spend(setting: str, *, who: str, at: datetime) -> None:
     """
@@ -39,8 +29,8 @@ def spend(setting: str, *, who: str, at: datetime) -> None:
     """
     use = use_of(setting, who=who, at=at)
     with connection.cursor() as cursor:
-        cursor.execute(SPEND, use)
-        if cursor.fetchone():
+        cursor.execute("select core_spend(%(bucket)s, %(at)s, %(step)s, %(per)s)", use)
+        if cursor.fetchone() == (True,):
             return
     found = Throttle.objects.values_list("full_at", flat=True).filter(key=use["bucket"])
     wait = (found.first() or at) + use["step"] - use["per"] - at
@@ -48,7 +38,7 @@ def spend(setting: str, *, who: str, at: datetime) -> None:
 
 
 def use_of(setting: str, *, who: str, at: datetime) -> dict[str, Any]:
-    """Return the values of `SPEND` for one use by someone."""
+    """Return the arguments of core/sql/spend.sql for one use by someone."""
     rate: Rate = getattr(settings, setting)
     return {
         "bucket": digest(f"{setting} {who}"),

@@ -86,11 +86,11 @@ def record_with(
     """
     Make the change and record the event in one statement, which outside a transaction is a commit.
 
-    `change` is SQL: common table expressions, of which one is named `change` and has one row if it
-    happened. If it has none, nothing is recorded and None returned. For doors where each round
-    trip counts; everybody else writes, and then calls `record`.
+    `change` is SQL: the call of a function that returns one row if the change happened. If it has
+    none, nothing is recorded and None returned. For doors where each round trip counts; everybody
+    else writes, and then calls `record`.
     """
-    return _write(f"with {change} {_RECORD} from change", values, event, at, None)
+    return _write(f"{_RECORD} from {change}", values, event, at, None)
 
 
 def record_all(events: Sequence[DomainEvent], *, at: datetime) -> list[int]:

@@ -1,5 +1,6 @@
 from typing import ClassVar
 
+from django.contrib.postgres.indexes import BrinIndex
 from django.db import models
 from django.db.models import Q
 
@@ -42,7 +43,7 @@ class IncomingWebhook(models.Model):
 
     class Meta:
         indexes: ClassVar = [
-            models.Index(fields=["received_at"], name="payments_webhook_age"),
+            BrinIndex(fields=["received_at"], name="payments_webhook_span", autosummarize=True),
             models.Index(fields=["tx_ref", "received_at"], name="payments_webhook_by_tx_ref"),
             models.Index(
                 fields=["matching", "received_at"],

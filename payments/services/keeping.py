@@ -10,7 +10,7 @@ import structlog
 
 from core.causality import Cause, caused_by
 from core.ids import new_id
-from core.throttling import SPEND, use_of, within
+from core.throttling import use_of, within
 from events.outbox import record_with
 from payments.claim import Claim, statuses_that_know
 from payments.events import WebhookReceived
@@ -19,27 +19,12 @@ from payments.models import IncomingWebhook
 log = structlog.get_logger(__name__)
 
 # One statement is one round trip and one commit, where each statement of the ORM would be a round
-# trip of its own (docs/benchmarks.md). The hint is the floor, should the event's delivery die: the
-# sweep asks. It is given even if the use is refused, and the webhook with its event is not kept.
-_KEEP = f"""
-hint as (
-    update payments_payment
-    set next_check_at = least(coalesce(next_check_at, %(at)s), %(at)s), hinted_at = %(at)s
-    where tx_ref = %(tx_ref)s and status <> all (%(knowing)s)
-),
-use as ({SPEND}),
-change as (
-    insert into payments_incomingwebhook
-        (id, received_at, verdict, secret_index, digest, length, body, event, tx_ref, matching)
-    select %(id)s::uuid, %(at)s, 'signed', %(secret_index)s, %(digest)s, %(length)s, %(body)s,
-           %(event)s, %(tx_ref)s,
-           case when %(tx_ref)s = '' then ''
-                when exists (select from payments_payment where tx_ref = %(tx_ref)s) then 'matched'
-                else 'unmatched' end
-    from use
-    returning id
-)
-"""  # noqa: S608 - ours
+# trip of its own (docs/benchmarks.md).
+_KEEP = """
+payments_keep_webhook(
+    %(id)s::uuid, %(at)s, %(secret_index)s, %(digest)s, %(body)s, %(event)s, %(tx_ref)s,
+    %(knowing)s::text[], %(bucket)s, %(step)s, %(per)s)
+"""
 
 
 @dataclass(frozen=True)
@@ -67,7 +52,6 @@ def keep_claim(call: Call, claim: Claim) -> UUID | None:
         "id": str(webhook_id),
         "secret_index": call.secret_index,
         "digest": call.digest,
-        "length": len(call.body),
         "body": call.body,
         "event": claim.event,
         "tx_ref": claim.tx_ref,

@@ -1,15 +1,15 @@
 """
-The statements of which a delivery has most, kept in PostgreSQL as functions: events/sql.
+Statements that every event or request needs, kept in PostgreSQL as functions: `sql/` of each room.
 
-To parse and plan such a statement costs several times what it does (docs/benchmarks.md); in a
-function that happens once per connection. `manage.py migrate` installs what the files say.
+To parse and plan such a statement costs several times what it does (docs/events.md, what one event
+costs); in a function that happens once per connection. `manage.py migrate` installs what the files
+say: `take_lane.sql` in `events` makes `events_take_lane`.
 """
 
 from pathlib import Path
 
+from django.apps import AppConfig
 from django.db import connection, transaction
-
-SQL = Path(__file__).with_name("sql")
 
 # The plan is made on whatever the tables hold at that moment and kept while they grow: of all there
 # are, only walking an index and probing one by one is right at any size.
@@ -23,15 +23,19 @@ _PINS = (
 )
 
 
-def install_functions() -> None:
+def install_functions(room: AppConfig) -> None:
     """
-    Replace the functions by what the files say; repeating is safe, and so is doing it under load.
+    Replace a room's functions by what its files say. Repeating is safe, also under load.
 
     Who is in the middle of one ends it as it was. A function whose parameters change needs another
     name, and a migration that drops the old one once nobody calls it.
     """
     with transaction.atomic(), connection.cursor() as cursor:
-        for file in sorted(SQL.glob("*.sql")):
+        for file in function_files(room):
             cursor.execute(file.read_text())
             for pin in _PINS:
-                cursor.execute(f"alter function events_{file.stem} set {pin}")
+                cursor.execute(f"alter function {room.label}_{file.stem} set {pin}")
+
+
+def function_files(room: AppConfig) -> list[Path]:
+    return sorted(Path(room.path, "sql").glob("*.sql"))
