@@ -127,6 +127,7 @@ TEMPLATES = [
 DATABASES: dict[str, dict[str, Any]] = {
     "default": {
         **dj_database_url.parse(DATABASE_URL or embedded.database_url(BASE_DIR)),
+        "ENGINE": "core.postgres",
         # A request, a thread and a worker each keep one connection; docs/running.md has the budget.
         "CONN_MAX_AGE": None,
         "CONN_HEALTH_CHECKS": True,
