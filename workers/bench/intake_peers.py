@@ -16,15 +16,22 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from workers.bench.flood import CLIENTS, CONNECTIONS, client_processes, flood_from
-from workers.bench.peer_doors import LOCK, Door, our_door, start_bare_door, start_stripe_door
+from workers.bench.peer_doors import (
+    LOCK,
+    Door,
+    our_door,
+    start_bare_door,
+    start_door_within,
+    start_stripe_door,
+)
 from workers.bench.rounds import Spread, describe_machine, ratios, table, take_turns
 from workers.bench.servers import Servers, running_servers
 from workers.devstack.progress import Progress
 from workers.devstack.supervisor import Supervisor
 
-OURS, BARE, STRIPE = "Guzo", "a bare view", "dj-stripe"
+OURS, WITHIN, BARE, STRIPE = "Guzo", "a bare view within Guzo", "a bare view alone", "dj-stripe"
 # Of our rate to theirs: what must be, and what is aimed at.
-BARS = {BARE: (0.6, 0.8), STRIPE: (3.0, 5.0)}
+BARS = {WITHIN: (0.6, 0.8), BARE: (0.6, 0.8), STRIPE: (3.0, 5.0)}
 WARM_UP = 2.0
 # More than any door here takes on one connection in a second.
 MOST_PER_CONNECTION = 150
@@ -80,6 +87,7 @@ def _running_doors(
     ):
         yield {
             OURS: our_door(servers, _tx_refs(seconds, rounds)),
+            WITHIN: start_door_within(servers, supervisor),
             BARE: start_bare_door(servers, supervisor),
             STRIPE: start_stripe_door(servers, supervisor),
         }
@@ -92,7 +100,7 @@ def _name(number: int) -> str:
 def _tx_refs(seconds: float, rounds: int) -> list[str]:
     """Return the names that `flood_from` may come to give to webhooks."""
     each = range(int(max(seconds, WARM_UP) * MOST_PER_CONNECTION))
-    floods = range(3 * (rounds + 1))
+    floods = range(4 * (rounds + 1))
     return [
         f"{_name(flood)}-{client}-{connection}-{number}"
         for flood, client, connection, number in itertools.product(

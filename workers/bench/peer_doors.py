@@ -6,7 +6,7 @@ import sys
 import time
 from collections.abc import Sequence
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -19,7 +19,10 @@ from payments.chapa.signature import sign
 from workers.bench.flood import Writer, write_chapa_webhook, write_post
 from workers.bench.servers import Servers
 from workers.bench.venv import make_venv
+from workers.devstack.plan import PROJECT
 from workers.devstack.process import Program
+from workers.devstack.procfile import read_procfile
+from workers.devstack.stack import program_of
 from workers.devstack.supervisor import Supervisor
 
 _FOLDER = Path(__file__).with_name("doors")
@@ -88,6 +91,26 @@ def start_bare_door(servers: Servers, supervisor: Supervisor) -> Door:
     url = _start_gunicorn(servers, supervisor, Path(sys.executable), "bare")
     write = partial(write_chapa_webhook, "anything")
     return Door(url, write, servers.sockets, "bare", _KEPT_BARE)
+
+
+def start_door_within(servers: Servers, supervisor: Supervisor) -> Door:
+    """The same statement within Guzo: behind all that each request to it goes through."""
+    with closing(_create_database(servers, "within")) as base, base.cursor() as cursor:
+        cursor.execute("create table webhook (id bigserial primary key, body bytea not null)")
+    port = str(_free_port())
+    url = f"http://127.0.0.1:{port}"
+    database = servers.plan.environment["DATABASE_URL"].removesuffix("/guzo") + "/within"
+    program = program_of(servers.plan, "within", read_procfile(PROJECT / "Procfile")["web"])
+    own = {"DJANGO_SETTINGS_MODULE": "workers.bench.doors.behind", "PORT": port}
+    supervisor.start(
+        replace(
+            program,
+            environment={**program.environment, **own, "DATABASE_URL": database},
+            is_ready=lambda _: _answers(url),
+        )
+    )
+    write = partial(write_chapa_webhook, "anything")
+    return Door(url, write, servers.sockets, "within", _KEPT_BARE)
 
 
 def start_stripe_door(servers: Servers, supervisor: Supervisor) -> Door:
