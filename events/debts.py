@@ -90,9 +90,9 @@ def take_receipts(debts: Sequence[Debt], at: datetime) -> set[int]:
             """
             insert into events_receipt
                 (event_id, handler, generation, how, attempts, worker, done_at)
-            select event_id, handler, generation, 'done', attempts, %s, %s
-            from unnest(%s::bigint[], %s::text[], %s::smallint[], %s::smallint[])
-                 as debt (event_id, handler, generation, attempts)
+            select event_id, handler, generation, how, attempts, %s, %s
+            from unnest(%s::bigint[], %s::text[], %s::smallint[], %s::smallint[], %s::text[])
+                 as debt (event_id, handler, generation, attempts, how)
             on conflict do nothing
             returning event_id, handler, generation
             """,
@@ -101,6 +101,10 @@ def take_receipts(debts: Sequence[Debt], at: datetime) -> set[int]:
                 at,
                 *_columns(debts),
                 [debt.attempts + 1 for debt in debts],
+                [
+                    Receipt.How.DOUBTFUL if debt.doubtful_calls else Receipt.How.DONE
+                    for debt in debts
+                ],
             ],
         )
         written = set(cursor.fetchall())

@@ -111,6 +111,7 @@ class Receipt(models.Model):
 
     class How(models.TextChoices):
         DONE = "done", "done"
+        DOUBTFUL = "doubtful", "done; an earlier call may have happened too"
         SKIPPED = "skipped", "skipped by a person"
 
     event_id = models.BigIntegerField()

@@ -72,19 +72,22 @@ def _skip(owed: Delivery | None, at: datetime) -> Outcome:
         return Outcome.DELIVERED_MEANWHILE
     if owed.state not in TOUCHED[Replay.Mode.SKIP]:
         return Outcome.UNDER_WAY
-    Receipt.objects.create(
+    # A debt that was paid may have outlived its receipt's writer; then there is nothing to give up.
+    _, is_given_up = Receipt.objects.get_or_create(
         event_id=owed.event_id,
         handler=owed.handler,
         generation=owed.generation,
-        how=Receipt.How.SKIPPED,
-        attempts=owed.attempts,
-        worker=worker_name(),
-        done_at=at,
+        defaults={
+            "how": Receipt.How.SKIPPED,
+            "attempts": owed.attempts,
+            "worker": worker_name(),
+            "done_at": at,
+        },
     )
     owed.delete()
     if owed.ordered:
         release_subjects([(owed.handler, owed.subject_key)])
-    return Outcome.SKIPPED
+    return Outcome.SKIPPED if is_given_up else Outcome.DELIVERED_MEANWHILE
 
 
 def _add(event: Event, route: Route, *, generation: int, at: datetime) -> Outcome:

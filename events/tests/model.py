@@ -174,7 +174,8 @@ class Model:
         assert (trace.generation, trace.attempt) == (owed.generation, owed.attempts + 1)
         if trace.what == "done":
             assert self.fates[key] is Fate.OK, f"{trace} was left by an attempt that failed"
-            self.receipts[*key, owed.generation] = ("done", trace.attempt)
+            how = "doubtful" if owed.doubts else "done"
+            self.receipts[*key, owed.generation] = (how, trace.attempt)
             del self.owed[key]
 
     def _fail(self, key: Key, row: Owed, at: datetime) -> None:

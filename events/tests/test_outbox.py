@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 from django.db import InternalError, OperationalError, connection, transaction
 from django.db.utils import IntegrityError
+from django.test.utils import CaptureQueriesContext
 
 from core.causality import Cause, caused_by
 from core.ids import new_id
@@ -15,7 +16,7 @@ from core.transactions import OutsideTransaction
 from events.base import Context, Group, Route
 from events.delivery import drain_group
 from events.models import Delivery, Event
-from events.outbox import LANES, MOST_AT_ONCE, record, record_all, subject_key
+from events.outbox import LANES, MOST_AT_ONCE, record, record_all, record_with, subject_key
 from events.tests.cast import AT, HandClock, StepTaken, leave_trace, record_at, steps, traces
 from events.tests.conftest import Start, UseRoutes
 
@@ -200,6 +201,23 @@ def test_a_second_recorder_waits_for_the_first_ones_commit_if_the_subject_is_one
         assert another.result()
         with pytest.raises(OperationalError, match="lock timeout"):
             mine.result()
+
+
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.parametrize("happens", [True, False])
+def test_a_change_and_its_event_are_one_statement_or_neither_is(
+    use_routes: UseRoutes, happens: bool
+) -> None:
+    use_routes({StepTaken: (Route(note_step, Group.CORE),)})
+    change = "(select where %(happens)s) as change"
+
+    with CaptureQueriesContext(connection) as queries:
+        event_id = record_with(change, {"happens": happens}, StepTaken(number=1), at=AT)
+
+    assert [event.id for event in Event.objects.all()] == ([event_id] if happens else [])
+    assert Delivery.objects.count() == happens
+    # And the look whether anybody sleeps, outside of the commit.
+    assert len(queries) <= 1 + happens
 
 
 class TestRecordAll:

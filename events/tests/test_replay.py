@@ -346,6 +346,20 @@ class TestSkip:
         assert done.progress() == {"delivered_meanwhile": 1}
         assert not Receipt.objects.filter(how="skipped").exists()
 
+    def test_a_debt_that_outlived_its_receipt_is_removed_and_not_skipped(
+        self, patient: Patient
+    ) -> None:
+        dead = Delivery.objects.get(state="dead")
+        Receipt.objects.create(
+            event_id=dead.event_id, handler=dead.handler, attempts=1, worker="gone", done_at=AT
+        )
+
+        assert run("skip", ids=(dead.event_id,)) == {"delivered_meanwhile": 1}
+        drain_all(lambda: LATER)
+
+        assert traces() == ["note 1", "note 3", "note 4"]
+        assert Receipt.objects.get(event_id=dead.event_id).how == "done"
+
 
 class TestRerun:
     @pytest.fixture
