@@ -2,7 +2,7 @@
 
 import re
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from concurrent.futures import Future
 from dataclasses import dataclass
 from datetime import timedelta
@@ -68,9 +68,18 @@ class Transport:
         for scheme in ("https://", "http://"):
             self._session.mount(scheme, HTTPAdapter(pool_maxsize=_KEPT_CONNECTIONS))
 
-    def ask(self, method: str, path: str, payload: dict[str, object] | None = None) -> Answer:
+    def ask(
+        self,
+        method: str,
+        path: str,
+        payload: Mapping[str, object] | None = None,
+        *,
+        form: Mapping[str, str] | None = None,
+    ) -> Answer:
         """
         Return Chapa's answer, whatever it says, within connect and read timeout together.
+
+        `payload` goes as JSON, `form` urlencoded; only one of them may be given.
 
         :raises NoAnswer: on any trouble with the network, or an answer too large or too slow.
         """
@@ -79,7 +88,7 @@ class Transport:
         try:
             # The timeouts of a socket count from byte to byte and do not cover the resolver, so
             # a name server or a dripping answer could hold the caller long past its lease.
-            return _within(seconds, lambda: self._send(method, path, payload, deadline))
+            return _within(seconds, lambda: self._send(method, path, payload, form, deadline))
         except (requests.RequestException, urllib3.exceptions.HTTPError, OSError) as trouble:
             raise NoAnswer(_problem(trouble), cause=type(_root(trouble)).__name__) from trouble
 
@@ -87,12 +96,18 @@ class Transport:
         self._session.close()
 
     def _send(
-        self, method: str, path: str, payload: dict[str, object] | None, deadline: float
+        self,
+        method: str,
+        path: str,
+        payload: Mapping[str, object] | None,
+        form: Mapping[str, str] | None,
+        deadline: float,
     ) -> Answer:
         with self._session.request(
             method,
             self._base_url + path,
             json=payload,
+            data=form,
             timeout=self._timeouts_s,
             allow_redirects=False,
             stream=True,

@@ -9,27 +9,65 @@ from payments.chapa.wire.answers import (
     Verification,
 )
 from payments.chapa.wire.keys import Mode, mode_of_key
+from payments.chapa.wire.listings import (
+    Balances,
+    Fetched,
+    ListedTransaction,
+    TransactionEvent,
+    TransactionEvents,
+    TransactionPage,
+    parse_balances,
+    parse_transaction_events,
+    parse_transaction_page,
+)
 from payments.chapa.wire.parsing import (
     parse_cancellation,
     parse_initialization,
     parse_verification,
 )
 from payments.chapa.wire.reading import Evidence
+from payments.chapa.wire.refunds import (
+    RefundProgress,
+    RefundSubmission,
+    RefundSubmitted,
+    RefundVerification,
+    check_reference,
+    parse_refund_submission,
+    parse_refund_verification,
+    refund_form,
+)
 from payments.chapa.wire.request import CheckoutRequest, check_tx_ref
 
 __all__ = [
+    "Balances",
     "Cancellation",
     "CheckoutRequest",
     "Closing",
     "Evidence",
+    "Fetched",
     "Initialization",
+    "ListedTransaction",
     "Mode",
     "Opening",
     "Outcome",
+    "RefundProgress",
+    "RefundSubmission",
+    "RefundSubmitted",
+    "RefundVerification",
+    "TransactionEvent",
+    "TransactionEvents",
+    "TransactionPage",
     "Verification",
+    "check_reference",
     "check_tx_ref",
     "mode_of_key",
+    "parse_balances",
     "parse_cancellation",
     "parse_initialization",
+    "parse_refund_submission",
+    "parse_refund_verification",
+    "parse_transaction_events",
+    "parse_transaction_page",
     "parse_verification",
+    "refund_form",
 ]

@@ -19,15 +19,14 @@ from payments.chapa.wire.answers import (
 )
 from payments.chapa.wire.reading import (
     Envelope,
-    Evidence,
+    evidence_of,
     read_currency,
     read_envelope,
     read_number,
     read_text,
+    refuses_our_key,
+    says_nothing,
 )
-
-_NOT_OUR_RIGHT = (401, 403)
-_NO_ANSWER = (*_NOT_OUR_RIGHT, 408, 429)
 
 _USED_BEFORE = ("used before", "already been taken", "validation.unique")
 _DEFINITE_REFUSALS = (
@@ -65,7 +64,7 @@ def parse_initialization(
     checkout_url = _checkout_url(envelope)
     pinned = _is_pinned(checkout_url, checkout_hosts, allow_http=allow_http)
     opening = _opening(http_status, envelope, has_pinned_url=pinned)
-    evidence = _evidence(envelope, body)
+    evidence = evidence_of(envelope, body)
     if checkout_url:
         evidence["checkout_host"] = _host(checkout_url)
     return Initialization(
@@ -90,7 +89,7 @@ def parse_verification(http_status: int, body: bytes) -> Verification:
         charge=read_number(data.get("charge")),
         method=read_text(data.get("method")) or read_text(data.get("payment_method")),
         http_status=http_status,
-        evidence=_evidence(envelope, body),
+        evidence=evidence_of(envelope, body),
     )
 
 
@@ -100,17 +99,12 @@ def parse_cancellation(http_status: int, body: bytes) -> Cancellation:
     return Cancellation(
         closing=_closing(http_status, envelope),
         http_status=http_status,
-        evidence=_evidence(envelope, body),
+        evidence=evidence_of(envelope, body),
     )
 
 
-def _refuses_our_key(http_status: int, envelope: Envelope | None) -> bool:
-    """A proxy in front may forbid one odd request; only Chapa's own words are about our key."""
-    return http_status in _NOT_OUR_RIGHT and envelope is not None and envelope.is_chapas
-
-
 def _opening(http_status: int, envelope: Envelope | None, *, has_pinned_url: bool) -> Opening:
-    if _refuses_our_key(http_status, envelope):
+    if refuses_our_key(http_status, envelope):
         return Opening.CONFIG_ERROR
     if envelope is None:
         return Opening.UNKNOWN
@@ -130,9 +124,9 @@ def _opening(http_status: int, envelope: Envelope | None, *, has_pinned_url: boo
 
 
 def _outcome(http_status: int, envelope: Envelope | None) -> Outcome:
-    if _refuses_our_key(http_status, envelope):
+    if refuses_our_key(http_status, envelope):
         return Outcome.CONFIG_ERROR
-    if http_status in _NO_ANSWER or http_status >= 500 or envelope is None:
+    if says_nothing(http_status) or envelope is None:
         return Outcome.TRANSIENT
     if http_status == 200 and envelope.data is not None:
         return _settled_outcome(envelope, envelope.data)
@@ -156,7 +150,7 @@ def _settled_outcome(envelope: Envelope, data: Mapping[str, object]) -> Outcome:
 
 
 def _closing(http_status: int, envelope: Envelope | None) -> Closing:
-    if _refuses_our_key(http_status, envelope):
+    if refuses_our_key(http_status, envelope):
         return Closing.CONFIG_ERROR
     if envelope is None:
         return Closing.UNKNOWN
@@ -170,12 +164,6 @@ def _closing(http_status: int, envelope: Envelope | None) -> Closing:
     if "not found" in message:
         return Closing.NOT_FOUND
     return Closing.REFUSED if http_status == 400 else Closing.UNKNOWN
-
-
-def _evidence(envelope: Envelope | None, body: bytes) -> Evidence:
-    if envelope is None:
-        return {"problem": "not JSON", "length": len(body)}
-    return envelope.evidence()
 
 
 def _checkout_url(envelope: Envelope | None) -> str:

@@ -4,11 +4,16 @@ import json
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from decimal import Decimal
 from itertools import islice
 from typing import TypeAlias
 
 Evidence: TypeAlias = dict[str, object]
+Rows: TypeAlias = tuple[Mapping[str, object], ...]
+
+_NOT_OUR_RIGHT = (401, 403)
+_NO_ANSWER = (*_NOT_OUR_RIGHT, 408, 429)
 
 # Longer than any text that Chapa is known to write into a field.
 _FIELD_LENGTH = 64
@@ -31,6 +36,10 @@ _KEPT_TEXTS = (
     "payment_method",
     "reference",
     "tx_ref",
+    "ref_id",
+    "refund_reference",
+    "payment_reference",
+    "merchant_reference",
     "created_at",
     "updated_at",
 )
@@ -43,13 +52,14 @@ class Envelope:
     Chapa's outer object, `{"message": ..., "status": ..., "data": {...}}`.
 
     `status` says only whether the call worked. `has_field_messages` is true where the message
-    was an object of complaints by field.
+    was an object of complaints by field. `rows` is there where `data` is a list of objects.
     """
 
     status: str
     message: str
     has_field_messages: bool
     data: Mapping[str, object] | None
+    rows: Rows | None
 
     @property
     def is_chapas(self) -> bool:
@@ -82,7 +92,32 @@ def read_envelope(body: bytes) -> Envelope | None:
         message=_redacted(_flattened(message)),
         has_field_messages=isinstance(message, dict) and bool(message),
         data=data if isinstance(data, dict) else None,
+        rows=read_rows(data),
     )
+
+
+def refuses_our_key(http_status: int, envelope: Envelope | None) -> bool:
+    """A proxy in front may forbid one odd request; only Chapa's own words are about our key."""
+    return http_status in _NOT_OUR_RIGHT and envelope is not None and envelope.is_chapas
+
+
+def says_nothing(http_status: int) -> bool:
+    """Whether such a status is about the moment, not about what was asked."""
+    return http_status in _NO_ANSWER or http_status >= 500
+
+
+def evidence_of(envelope: Envelope | None, body: bytes) -> Evidence:
+    """Return what may be kept for ever of an answer, understood or not."""
+    if envelope is None:
+        return {"problem": "not JSON", "length": len(body)}
+    return envelope.evidence()
+
+
+def read_rows(value: object) -> Rows | None:
+    """Return a list of objects; None for anything else, a list with one other thing in it too."""
+    if not isinstance(value, list) or not all(isinstance(row, dict) for row in value):
+        return None
+    return tuple(value)
 
 
 def read_text(value: object) -> str:
@@ -97,6 +132,20 @@ def read_currency(value: object) -> str:
     """Return a three-letter code, or nothing."""
     text = read_text(value)
     return text if _CURRENCY.fullmatch(text) else ""
+
+
+def read_moment(value: object) -> datetime | None:
+    """Return an aware moment as Chapa writes it (2023-02-02T07:05:23.000000Z), or None."""
+    try:
+        moment = datetime.fromisoformat(read_text(value))
+        return moment.astimezone(UTC) if moment.tzinfo else moment.replace(tzinfo=UTC)
+    except (ValueError, OverflowError):
+        return None
+
+
+def read_short_text(value: object) -> str:
+    """Return a text for people, without what might be a person's; empty for anything else."""
+    return _redacted(value) if isinstance(value, str) else ""
 
 
 def read_number(value: object) -> Decimal | None:

@@ -12,6 +12,7 @@ _REFUSED_LETTERS = re.compile(r"[^A-Za-z0-9_. -]")
 _ATOM = r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+"
 _EMAIL = re.compile(rf"{_ATOM}(\.{_ATOM})*@(?P<domain>[A-Za-z0-9-]+(\.[A-Za-z0-9-]+)+)")
 
+LARGEST_AMOUNT = Decimal(1_000_000)
 _NAME_LENGTH = 60
 _TITLE_LENGTH = 16
 _DESCRIPTION_LENGTH = 50
@@ -41,13 +42,35 @@ def check_tx_ref(tx_ref: str) -> str:
     return tx_ref
 
 
+def check_amount(amount: Decimal) -> Decimal:
+    """
+    Return an amount in major units unchanged.
+
+    :raises ValueError: if it is not positive, not exact to two decimals, or above the million that
+        Chapa takes at most.
+    """
+    if not amount.is_finite() or amount <= 0:
+        raise ValueError("the amount must be positive")
+    if amount > LARGEST_AMOUNT:
+        raise ValueError(f"the amount must not exceed {LARGEST_AMOUNT}")
+    if Decimal(f"{amount:.2f}") != amount:
+        raise ValueError("the amount must be exact to two decimals")
+    return amount
+
+
+def plain_text(text: str, length: int) -> str:
+    """Return a text without the letters that Chapa refuses, cut to a length."""
+    letters = _REFUSED_LETTERS.sub("", unicodedata.normalize("NFKD", text))
+    return " ".join(letters.split())[:length].rstrip()
+
+
 @dataclass(frozen=True, kw_only=True)
 class CheckoutRequest:
     """
     One amount to collect once under one `tx_ref`; the amount is in major units (birr).
 
-    :raises ValueError: if the reference is malformed, or the amount is not positive and exact
-        to two decimals.
+    :raises ValueError: if the reference is malformed, or the amount is not positive, exact to two
+        decimals and at most a million.
     """
 
     tx_ref: str
@@ -66,10 +89,7 @@ class CheckoutRequest:
 
     def __post_init__(self) -> None:
         check_tx_ref(self.tx_ref)
-        if not self.amount.is_finite() or self.amount <= 0:
-            raise ValueError("the amount must be positive")
-        if Decimal(f"{self.amount:.2f}") != self.amount:
-            raise ValueError("the amount must be exact to two decimals")
+        check_amount(self.amount)
 
     def to_wire(self) -> dict[str, object]:
         """
@@ -79,8 +99,8 @@ class CheckoutRequest:
         payment must not fail for its decoration.
         """
         texts = {
-            "title": _plain(self.title, _TITLE_LENGTH),
-            "description": _plain(self.description, _DESCRIPTION_LENGTH),
+            "title": plain_text(self.title, _TITLE_LENGTH),
+            "description": plain_text(self.description, _DESCRIPTION_LENGTH),
         }
         optional: dict[str, object] = {
             "first_name": _plain_name(self.first_name),
@@ -97,11 +117,6 @@ class CheckoutRequest:
             "amount": f"{self.amount:.2f}",
             "currency": self.currency,
         } | {name: value for name, value in optional.items() if value}
-
-
-def _plain(text: str, length: int) -> str:
-    letters = _REFUSED_LETTERS.sub("", unicodedata.normalize("NFKD", text))
-    return " ".join(letters.split())[:length].rstrip()
 
 
 def _plain_name(name: str) -> str:

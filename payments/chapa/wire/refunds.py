@@ -1,0 +1,242 @@
+"""
+Money back: what is asked of Chapa, and what its answers mean. Pure; no parser raises on any bytes.
+
+A refund's answers were never seen by anybody whose word can be checked (docs/chapa.md, "Refund").
+So only sentences that are known to refuse do refuse: anything else may have been carried out.
+"""
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import timedelta
+from decimal import Decimal
+from enum import StrEnum
+from typing import Self
+
+from payments.chapa.wire.reading import (
+    Envelope,
+    Evidence,
+    evidence_of,
+    read_currency,
+    read_envelope,
+    read_number,
+    read_text,
+    refuses_our_key,
+    says_nothing,
+)
+from payments.chapa.wire.request import check_amount, check_tx_ref, plain_text
+
+_CURRENCIES = ("ETB", "USD")
+_REASON_LENGTH = 50
+_SHOWN_REASON_LENGTH = 200
+_REFERENCE = re.compile(r"[A-Za-z0-9_-]{1,64}")
+
+_MAY_REFUSE = (200, 400, 401, 403, 404, 422)
+_USED_BEFORE = ("used before", "already been taken", "validation.unique")
+_TEST_MODE = ("only be processed in live mode",)
+_DEFINITE_REFUSALS = ("amount cannot exceed", "insufficient balance")
+# "Not found" alone may be a router's word about the path.
+_SUBJECTS = ("transaction", "payment", "refund")
+
+_ACCEPTED = (200, 201, 202)
+_UNDER_WAY = ("initiated", "processing", "pending")
+
+
+class RefundSubmitted(StrEnum):
+    """What became of the wish to give money back."""
+
+    ACCEPTED = "accepted"
+    REFUSED = "refused"
+    REFUSED_IN_TEST_MODE = "refused_in_test_mode"
+    # An earlier call with this reference landed.
+    USED_BEFORE = "used_before"
+    CONFIG_ERROR = "config_error"
+    # It may or may not have been taken.
+    UNKNOWN = "unknown"
+
+
+class RefundProgress(StrEnum):
+    """How far Chapa is with a refund that it took."""
+
+    PENDING = "pending"
+    REFUNDED = "refunded"
+    # The money stayed with the merchant, or came back to it.
+    REVERSED = "reversed"
+    NOT_FOUND = "not_found"
+    CONFIG_ERROR = "config_error"
+    TRANSIENT = "transient"
+    UNRECOGNISED = "unrecognised"
+
+
+@dataclass(frozen=True, kw_only=True)
+class RefundSubmission:
+    """
+    The answer to `refund`.
+
+    `refund_reference` is Chapa's name of the refund, empty where it gave none; `reason` is
+    what it said instead of taking it, for a person to read.
+    """
+
+    submitted: RefundSubmitted
+    refund_reference: str = ""
+    reason: str = ""
+    retry_after: timedelta = timedelta(0)
+    http_status: int | None
+    evidence: Evidence
+
+    @classmethod
+    def unanswered(cls, evidence: Evidence, http_status: int | None) -> Self:
+        return cls(submitted=RefundSubmitted.UNKNOWN, http_status=http_status, evidence=evidence)
+
+
+@dataclass(frozen=True, kw_only=True)
+class RefundVerification:
+    """
+    The answer to `verify_refund`, in major units.
+
+    `amount`, `currency` and `refund_reference` are empty where Chapa left them out; what is there
+    must still be compared with what was asked for.
+    """
+
+    progress: RefundProgress
+    amount: Decimal | None = None
+    currency: str = ""
+    refund_reference: str = ""
+    retry_after: timedelta = timedelta(0)
+    http_status: int | None
+    evidence: Evidence
+
+    @classmethod
+    def unanswered(cls, evidence: Evidence, http_status: int | None) -> Self:
+        return cls(progress=RefundProgress.TRANSIENT, http_status=http_status, evidence=evidence)
+
+
+def check_reference(reference: str) -> str:
+    """
+    Return one of Chapa's own references unchanged.
+
+    :raises ValueError: if it is not 1 to 64 letters, digits, hyphens or underscores, and so might
+        mean something in a URL path.
+    """
+    if not _REFERENCE.fullmatch(reference):
+        raise ValueError("a reference is 1 to 64 letters, digits, hyphens and underscores")
+    return reference
+
+
+def refund_form(
+    *, money_amount: Decimal, currency: str, reference: str, reason: str
+) -> dict[str, str]:
+    """
+    Return the form of `POST refund/{Chapa's reference}`; the amount is in major units.
+
+    The reason loses what Chapa is known to refuse in other texts. The currency is not sent:
+    Chapa knows only that of the payment.
+
+    :raises ValueError: if the amount is not one that Chapa could have collected, the currency is
+        not one it collects, or `reference` is not one that Guzo could have made.
+    """
+    if currency not in _CURRENCIES:
+        raise ValueError("Chapa refunds ETB and USD only")
+    form = {
+        "amount": f"{check_amount(money_amount):.2f}",
+        "reason": plain_text(reason, _REASON_LENGTH),
+        "reference": check_tx_ref(reference),
+    }
+    return {name: value for name, value in form.items() if value}
+
+
+def parse_refund_submission(http_status: int, body: bytes) -> RefundSubmission:
+    """Read the answer to `POST refund/{Chapa's reference}`."""
+    envelope = read_envelope(body)
+    submitted = _submitted(http_status, envelope)
+    said = envelope.message if envelope and submitted is not RefundSubmitted.ACCEPTED else ""
+    return RefundSubmission(
+        submitted=submitted,
+        refund_reference=_refund_reference(envelope),
+        reason=said[:_SHOWN_REASON_LENGTH],
+        http_status=http_status,
+        evidence=evidence_of(envelope, body),
+    )
+
+
+def parse_refund_verification(http_status: int, body: bytes) -> RefundVerification:
+    """Read the answer to `GET refund/{Chapa's reference of the refund}/verify`."""
+    envelope = read_envelope(body)
+    data: Mapping[str, object] = (envelope.data if envelope else None) or {}
+    return RefundVerification(
+        progress=_progress(http_status, envelope),
+        amount=read_number(data.get("amount")),
+        currency=read_currency(data.get("currency")),
+        refund_reference=_refund_reference(envelope),
+        http_status=http_status,
+        evidence=evidence_of(envelope, body),
+    )
+
+
+def _submitted(http_status: int, envelope: Envelope | None) -> RefundSubmitted:
+    if envelope is None:
+        return RefundSubmitted.UNKNOWN
+    if http_status in _ACCEPTED and envelope.status == "success":
+        state = read_text((envelope.data or {}).get("status")).lower()
+        taken = state in ("", *_UNDER_WAY, "refunded", "reversed")
+        return RefundSubmitted.ACCEPTED if taken else RefundSubmitted.UNKNOWN
+    # Before the key: under which status each sentence comes is known to nobody.
+    if refused := _refusal(http_status, envelope):
+        return refused
+    if refuses_our_key(http_status, envelope):
+        return RefundSubmitted.CONFIG_ERROR
+    return RefundSubmitted.UNKNOWN
+
+
+def _refusal(http_status: int, envelope: Envelope) -> RefundSubmitted | None:
+    if http_status not in _MAY_REFUSE or envelope.status != "failed" or envelope.data is not None:
+        return None
+    message = envelope.message.lower()
+    if any(words in message for words in _USED_BEFORE):
+        return RefundSubmitted.USED_BEFORE
+    if any(words in message for words in _TEST_MODE):
+        return RefundSubmitted.REFUSED_IN_TEST_MODE
+    if any(words in message for words in _DEFINITE_REFUSALS) or _names_nothing(message):
+        return RefundSubmitted.REFUSED
+    return RefundSubmitted.REFUSED if envelope.has_field_messages else None
+
+
+def _progress(http_status: int, envelope: Envelope | None) -> RefundProgress:
+    if refuses_our_key(http_status, envelope):
+        return RefundProgress.CONFIG_ERROR
+    if says_nothing(http_status) or envelope is None:
+        return RefundProgress.TRANSIENT
+    if http_status == 200 and envelope.data is not None:
+        return _settled_progress(envelope, envelope.data)
+    unknown = http_status in (200, 400, 404) and envelope.data is None
+    if unknown and _names_nothing(envelope.message.lower()):
+        return RefundProgress.NOT_FOUND
+    return RefundProgress.UNRECOGNISED
+
+
+def _settled_progress(envelope: Envelope, data: Mapping[str, object]) -> RefundProgress:
+    state = read_text(data.get("status")).lower()
+    if envelope.status != "success":
+        return RefundProgress.UNRECOGNISED
+    if state in _UNDER_WAY:
+        return RefundProgress.PENDING
+    if state == "reversed":
+        return RefundProgress.REVERSED
+    if state != "refunded":
+        return RefundProgress.UNRECOGNISED
+    # An amount may be missing; one that is there must be one.
+    amount = read_number(data.get("amount"))
+    readable = data.get("amount") is None or (amount is not None and amount > 0)
+    return RefundProgress.REFUNDED if readable else RefundProgress.UNRECOGNISED
+
+
+def _names_nothing(message: str) -> bool:
+    missing = "not found" in message or "invalid" in message
+    return missing and any(subject in message for subject in _SUBJECTS)
+
+
+def _refund_reference(envelope: Envelope | None) -> str:
+    """Not `reference`: whose reference that would be is not documented."""
+    data = (envelope.data if envelope else None) or {}
+    found = read_text(data.get("ref_id")) or read_text(data.get("refund_reference"))
+    return found if _REFERENCE.fullmatch(found) else ""
