@@ -25,31 +25,35 @@ begin
     end if;
     return query
     with runnable as materialized (
-        (select d.id from events_delivery d
-         where d."group" = _group and d.lane = _number and d.state = 'ready'
-           and d.event_id >= (select low_id from events_lanegroup where name = _group)
-           and (d.next_at <= _at or d.ordered) and not (d.ordered and exists (
-                 select from events_delivery b
-                 where b.handler = d.handler and b.subject_key = d.subject_key
-                   and b.event_id < d.event_id and b.state <> 'ready'
-                   and not (b.state = 'retry' and b.next_at <= _at)))
-         order by d.event_id limit _most)
-        union all
-        (select d.id from events_delivery d
-         where d."group" = _group and d.lane = _number and d.state = 'retry'
-           and d.next_at <= _at and not (d.ordered and exists (
-                 select from events_delivery b
-                 where b.handler = d.handler and b.subject_key = d.subject_key
-                   and b.event_id < d.event_id and b.state <> 'ready'
-                   and not (b.state = 'retry' and b.next_at <= _at)))
-         order by d.event_id limit _most)
+        select arm.id from (
+            (select d.id, d.event_id from events_delivery d
+             where d."group" = _group and d.lane = _number and d.state = 'ready'
+               and d.event_id >= (select low_id from events_lanegroup where name = _group)
+               and (d.next_at <= _at or d.ordered) and not (d.ordered and exists (
+                     select from events_delivery b
+                     where b.handler = d.handler and b.subject_key = d.subject_key
+                       and b.event_id < d.event_id and b.state <> 'ready'
+                       and not (b.state = 'retry' and b.next_at <= _at)))
+             order by d.event_id limit _most)
+            union all
+            (select d.id, d.event_id from events_delivery d
+             where d."group" = _group and d.lane = _number and d.state = 'retry'
+               and d.next_at <= _at and not (d.ordered and exists (
+                     select from events_delivery b
+                     where b.handler = d.handler and b.subject_key = d.subject_key
+                       and b.event_id < d.event_id and b.state <> 'ready'
+                       and not (b.state = 'retry' and b.next_at <= _at)))
+             order by d.event_id limit _most)
+        ) arm
+        order by arm.event_id, arm.id limit _most
     ),
+    -- One by one, in their order: a join might be planned to read the whole backlog.
     claimed as materialized (
-        select d.* from runnable join events_delivery d on d.id = runnable.id
-        where d.state in ('ready', 'retry')
-        order by d.event_id, d.id
-        limit _most
-        for update of d
+        select owed.* from runnable cross join lateral (
+            select d.* from events_delivery d
+            where d.id = runnable.id and d.state in ('ready', 'retry')
+            for update
+        ) owed
     ),
     receipt as (
         insert into events_receipt
@@ -65,6 +69,7 @@ begin
                select event_id, handler, generation from receipt),
            e.id, e.type::text, e.version::int, e.subject::text, e.data, e.actor::text,
            e.correlation_id, e.causation_id, e.occurred_at
-    from claimed c join events_event e on e.id = c.event_id
+    from claimed c
+    cross join lateral (select * from events_event where events_event.id = c.event_id offset 0) e
     order by c.event_id, c.id;
 end $$;
