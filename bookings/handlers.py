@@ -5,11 +5,11 @@ from datetime import timedelta
 from bookings.events import BookingConfirmed
 from bookings.mails import MailNotTaken, queue_mail, send_mail
 from bookings.models import Booking, Mail
-from bookings.services.paying import apply_payment
+from bookings.services.paying import apply_payment, flag_booking
 from core.failpoints import failpoint
 from events.base import Context, Outbound, Repeat, RetryAfter
 from events.retry import patience
-from payments.events import PaymentSucceeded
+from payments.events import PaymentRefunded, PaymentReversed, PaymentSucceeded
 
 # A mail server may be away this long before a letter is dead and a person is asked.
 MAIL_OUTAGE = timedelta(days=1)
@@ -17,6 +17,14 @@ MAIL_OUTAGE = timedelta(days=1)
 
 def confirm_paid_booking(event: PaymentSucceeded, context: Context) -> None:
     apply_payment(booking_id=event.reference, payment_id=event.payment_id, at=context.at)
+
+
+def flag_unpaid_booking(event: PaymentReversed | PaymentRefunded, context: Context) -> None:
+    flag_booking(
+        booking_id=event.reference,
+        payment_id=event.payment_id,
+        reason=event.type.replace(".", "_"),
+    )
 
 
 def _ask_mail(event: BookingConfirmed, context: Context) -> None:

@@ -85,6 +85,8 @@ class Booking(models.Model):
     status = models.CharField(max_length=12, choices=Status, default=Status.HELD)
     # Which payment was applied: the same again is a no-op, another one is surplus.
     paid_by = models.UUIDField(null=True)
+    # Why a person must look at it, as a code: payment_reversed, payment_refunded. Empty: no need.
+    attention = models.CharField(max_length=40, blank=True, default="", db_default="")
     hold_expires_at = models.DateTimeField()
     hold_extended = models.BooleanField(default=False)
     created_at = models.DateTimeField()

@@ -42,6 +42,7 @@ from core.throttling import spend
 from payments.serializers import PaymentOutput
 from payments.services import status
 from payments.services.breaker import GatewayUnavailable
+from payments.services.checkout import AmountNotCollectable
 
 
 def _key_parameter(*, required: bool) -> OpenApiParameter:
@@ -217,6 +218,7 @@ class BookingPayments(ListAPIView[status.Payment]):
             TooManyPayments,
             GatewayRefused,
             GatewayUnavailable,
+            AmountNotCollectable,
             IdempotencyKeyMissing,
             IdempotencyKeyReused,
         ),

@@ -96,6 +96,34 @@ class RefundRequested(PaymentEvent):
 
 
 @dataclass(frozen=True, kw_only=True)
+class RefundSucceeded(PaymentEvent):
+    """An order to send money back is carried out."""
+
+    type: ClassVar[str] = "refund.succeeded"
+    refund_id: UUID
+    amount: Money
+
+
+@dataclass(frozen=True, kw_only=True)
+class RefundFailed(PaymentEvent):
+    """The money of an order is still here. A person decides."""
+
+    type: ClassVar[str] = "refund.failed"
+    refund_id: UUID
+    amount: Money
+    reason: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class PaymentAccepted(PaymentEvent):
+    """A person takes what arrived for what is owed."""
+
+    type: ClassVar[str] = "payment.accepted"
+    arrived: Money
+    reason: str
+
+
+@dataclass(frozen=True, kw_only=True)
 class WebhookReceived(DomainEvent):
     """
     Chapa called with a good signature. What it claims is only a hint to ask.

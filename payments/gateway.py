@@ -19,9 +19,11 @@ from payments.chapa.wire import (
     CheckoutRequest,
     Evidence,
     Initialization,
+    RefundSubmission,
+    RefundVerification,
     Verification,
 )
-from payments.models import GatewayCall, Payment
+from payments.models import GatewayCall, Payment, Refund
 
 # Half of a process's threads at most may wait for Chapa; the rest go on taking webhooks.
 waiting_slots = BoundedSemaphore(max(1, settings.WEB_THREADS // 2))
@@ -70,6 +72,36 @@ def cancel(payment: Payment, at: datetime) -> Cancellation:
         at,
     )
     return answer
+
+
+def refund(order: Refund, at: datetime) -> tuple[RefundSubmission, GatewayCall]:
+    """Ask Chapa to send money back. Only an order that was marked `unknown` before may be asked."""
+    payment = order.payment
+    return _call(
+        payment,
+        GatewayCall.Kind.REFUND,
+        lambda: _client().refund(
+            payment.gateway_reference or "",
+            money_amount=order.amount,
+            currency=order.currency,
+            reference=order.reference,
+            reason=order.reason.replace("_", " "),
+        ),
+        lambda answer: answer.submitted.value,
+        at,
+    )
+
+
+def verify_refund(order: Refund, at: datetime) -> tuple[RefundVerification, GatewayCall]:
+    """Ask Chapa how far a refund is; by our reference of it, while Chapa's is not known."""
+    reference = order.gateway_reference or order.reference
+    return _call(
+        order.payment,
+        GatewayCall.Kind.REFUND_CHECK,
+        lambda: _client().verify_refund(reference),
+        lambda answer: answer.progress.value,
+        at,
+    )
 
 
 def _call(

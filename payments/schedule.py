@@ -40,3 +40,17 @@ def next_check(
 def after_silence(*, made_at: datetime, asked_at: datetime) -> datetime:
     """Return when to ask again a question that Chapa did not answer."""
     return asked_at + max(SILENCE, (asked_at - made_at) / 10)
+
+
+# Chapa takes one to three business days; what it may not have taken is looked at sooner.
+REFUND_LOOKS = (
+    *(_MINUTE * n for n in (1, 5, 15)),
+    *(_HOUR * n for n in (1, 6)),
+    *(timedelta(days=n) for n in range(1, 11)),
+)
+
+
+def next_refund_check(*, submitted_at: datetime, asked_at: datetime) -> datetime | None:
+    """Return the first planned look at a refund after `asked_at`, or None once all have been."""
+    looks = (submitted_at + offset for offset in REFUND_LOOKS)
+    return next((look for look in looks if look > asked_at), None)

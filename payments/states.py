@@ -32,6 +32,18 @@ OPEN: Final = frozenset({PENDING, IN_REVIEW})
 CAPTURED: Final = frozenset({SUCCEEDED, IN_REVIEW, PARTIALLY_REFUNDED, REFUNDED, REVERSED})
 
 
+#: An order to send money back. `unknown` comes before the call: it may have happened from then on.
+REFUND_TRANSITIONS: Final[dict[str, frozenset[str]]] = {
+    "requested": frozenset({"unknown", "failed", "succeeded"}),
+    # Requested again only if the call certainly never reached Chapa.
+    "unknown": frozenset({"requested", "submitted", "succeeded", "failed"}),
+    "submitted": frozenset({"succeeded", "failed"}),
+    "succeeded": frozenset(),
+    # A person sent it another way.
+    "failed": frozenset({"succeeded"}),
+}
+
+
 def may_move(source: str, target: str) -> bool:
     return target in TRANSITIONS[source]
 

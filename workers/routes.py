@@ -3,10 +3,11 @@
 from datetime import timedelta
 
 from bookings import events as bookings
-from bookings.handlers import confirm_paid_booking, send_confirmation
+from bookings.handlers import confirm_paid_booking, flag_unpaid_booking, send_confirmation
 from events.base import Group, Route, Routes
 from payments import events as payments
 from payments.handlers import close_cancelled_link, rescue_checkout, settle_notified_payment
+from payments.refund_handlers import send_refund
 
 ROUTES: Routes = {
     bookings.BookingHeld: (),
@@ -24,9 +25,13 @@ ROUTES: Routes = {
     payments.PaymentExpired: (Route(close_cancelled_link, Group.CHAPA, replayable=True),),
     # A person decides; the money is in the ledger.
     payments.PaymentMismatched: (),
-    payments.PaymentRefunded: (),
-    payments.PaymentReversed: (),
-    payments.RefundRequested: (),
+    payments.PaymentRefunded: (Route(flag_unpaid_booking, Group.CORE, ordered=True),),
+    payments.PaymentReversed: (Route(flag_unpaid_booking, Group.CORE, ordered=True),),
+    payments.RefundRequested: (Route(send_refund, Group.CHAPA),),
+    payments.RefundSucceeded: (),
+    # A person decides.
+    payments.RefundFailed: (),
+    payments.PaymentAccepted: (),
     bookings.BookingExpired: (),
     bookings.BookingCancelled: (),
 }

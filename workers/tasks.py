@@ -13,6 +13,7 @@ from events.delivery import drain_group
 from events.replay import advance_replay, running_replays
 from events.retention import prune_events
 from payments.services.reconciling import check_due_payments
+from payments.services.refunding import check_due_refunds
 from payments.services.retention import prune_webhooks
 from workers.celery import app
 
@@ -39,6 +40,12 @@ def run_replays(**_: Any) -> None:
 def check_payments(**_: Any) -> None:
     """Ask Chapa about every payment whose time has come."""
     check_due_payments(timezone.now)
+
+
+@app.task(name="check_refunds")
+def check_refunds(**_: Any) -> None:
+    """Ask Chapa how far every refund is whose time has come."""
+    check_due_refunds(timezone.now)
 
 
 @app.task(name="expire_holds")

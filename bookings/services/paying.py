@@ -72,6 +72,7 @@ def start_payment(
     :raises BookingNotPayable: if it is not held any more, or money has arrived for it.
     :raises TooManyPayments: after `MOST_PAYMENTS` for one booking: each asks Chapa again.
     :raises GatewayRefused: if Chapa says no; the payment has failed, another may be started.
+    :raises AmountNotCollectable: if the stay costs more than Chapa collects at once.
     :raises GatewayUnavailable: if Chapa refuses our key; a payment that found that out stays
         pending, and once a second one did, no other is made for a while.
     """
@@ -110,7 +111,7 @@ def apply_payment(*, booking_id: UUID, payment_id: UUID, at: datetime) -> None:
         payment = next(payment for payment in payments if payment.id == payment_id)
         if payment.status != status.Payment.Status.SUCCEEDED or booking.paid_by == payment_id:
             return
-        if refusal := _why_not_honoured(booking, listing, at):
+        if refusal := _why_not_honoured(booking, listing, payments, at):
             refunds.request_system_refund(payment, reason=refusal, at=at)
             return
         late = booking.status == Booking.Status.EXPIRED
@@ -118,9 +119,21 @@ def apply_payment(*, booking_id: UUID, payment_id: UUID, at: datetime) -> None:
         booking.paid_by = payment_id
         booking.confirmed_at = at
         booking.ended_at = None
-        booking.save(update_fields=["status", "paid_by", "confirmed_at", "ended_at"])
+        booking.attention = ""
+        booking.save(update_fields=["status", "paid_by", "confirmed_at", "ended_at", "attention"])
         refunds.cancel_open_payments(payments, reason="superseded", at=at)
         record(BookingConfirmed(booking_id=booking.id, payment_id=payment_id, late=late), at=at)
+
+
+def flag_booking(*, booking_id: UUID, payment_id: UUID, reason: str) -> None:
+    """
+    Put a confirmed booking whose money is gone in front of a person; it stays confirmed till then.
+
+    Nothing happens if another payment pays for it, or it was given up. Safe to repeat.
+    """
+    Booking.objects.filter(
+        id=booking_id, status=Booking.Status.CONFIRMED, paid_by=payment_id
+    ).update(attention=reason)
 
 
 def _open(
@@ -188,10 +201,15 @@ def _condition(booking: Booking) -> str:
     return booking.status if booking.status != Booking.Status.HELD else "no longer held"
 
 
-def _why_not_honoured(booking: Booking, listing: Listing, at: datetime) -> str:
+def _why_not_honoured(
+    booking: Booking, listing: Listing, payments: list[status.Payment], at: datetime
+) -> str:
     """Return why arrived money goes back, or nothing if the stay can be confirmed."""
     match booking.status:
         case Booking.Status.HELD:
+            return ""
+        case Booking.Status.CONFIRMED if _is_gone(booking.paid_by, payments):
+            # What it was confirmed for went back: this is what pays for it now.
             return ""
         case Booking.Status.CONFIRMED:
             return "surplus"
@@ -206,3 +224,8 @@ def _why_not_honoured(booking: Booking, listing: Listing, at: datetime) -> str:
     if overlapping(listing.id, booking.check_in, booking.check_out).exists():
         return "dates_taken"
     return ""
+
+
+def _is_gone(payment_id: UUID | None, payments: list[status.Payment]) -> bool:
+    gone = (status.Payment.Status.REVERSED, status.Payment.Status.REFUNDED)
+    return any(payment.id == payment_id and payment.status in gone for payment in payments)

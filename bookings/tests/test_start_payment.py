@@ -80,11 +80,22 @@ def test_a_page_on_a_host_that_is_not_chapas_is_never_handed_out(
     assert (answer.status_code, answer.json()["checkout_url"]) == (202, None)
 
 
-def test_a_refusal_is_told_and_another_payment_may_be_started(booking: Booking) -> None:
+def test_more_than_chapa_collects_is_refused_before_anything_is_made(booking: Booking) -> None:
     Booking.objects.update(total_amount="1000000.01")
-
     refused = start(booking)
-    Booking.objects.update(total_amount="3700.00")
+    assert (refused.status_code, refused.json()["code"]) == (409, "amount_not_collectable")
+    assert not Payment.objects.exists()
+
+    Booking.objects.update(total_amount="1000000.00")
+    assert start(booking).status_code == 201
+
+
+def test_a_refusal_is_told_and_another_payment_may_be_started(
+    chapa: RunningSandbox, booking: Booking
+) -> None:
+    chapa.faults.set({"initialize": "object"})
+    refused = start(booking)
+    chapa.faults.set({"initialize": "ok"})
     opened = start(booking)
 
     assert (refused.status_code, refused.json()["code"]) == (502, "gateway_refused")

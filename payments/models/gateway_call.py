@@ -17,6 +17,8 @@ class GatewayCall(models.Model):
         INITIALIZE = "initialize", "initialize"
         VERIFY = "verify", "verify"
         CANCEL = "cancel", "cancel"
+        REFUND = "refund", "refund"
+        REFUND_CHECK = "refund_check", "verify refund"
 
     payment = models.ForeignKey(Payment, models.PROTECT, related_name="gateway_calls")
     kind = models.CharField(max_length=12, choices=Kind)

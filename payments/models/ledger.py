@@ -5,6 +5,7 @@ from django.db.models import Q
 
 from payments.models.gateway_call import GatewayCall
 from payments.models.payment import Payment
+from payments.models.refund import Refund
 
 
 class LedgerEntry(models.Model):
@@ -14,12 +15,16 @@ class LedgerEntry(models.Model):
         CAPTURE = "capture", "capture"
         REFUND = "refund", "refund"
         REVERSAL = "reversal", "reversal"
+        # Nothing moved: a person takes what arrived for what is owed.
+        ACCEPTANCE = "acceptance", "acceptance"
 
     payment = models.ForeignKey(Payment, models.PROTECT, related_name="ledger")
     kind = models.CharField(max_length=12, choices=Kind)
     amount = models.DecimalField(max_digits=12, decimal_places=2)
     currency = models.CharField(max_length=3)
     gateway_call = models.ForeignKey(GatewayCall, models.PROTECT, null=True, related_name="+")
+    # Which order this is the end of: it ends once.
+    refund = models.OneToOneField(Refund, models.PROTECT, null=True, related_name="entry")
     person = models.CharField(max_length=80, blank=True, default="")
     reason = models.TextField(blank=True, default="")
     recorded_at = models.DateTimeField()

@@ -4,23 +4,27 @@ from django.db import models
 from django.db.models import Q
 
 from core.ids import new_id
+from core.money import Money
 from payments.models.payment import Payment
 
 
 class Refund(models.Model):
-    """An order to send money back. Its id is the reference Chapa will know it by."""
+    """An order to send money back, asked of Chapa once and under one reference."""
 
     class State(models.TextChoices):
         REQUESTED = "requested", "requested"
-        SUBMITTED = "submitted", "submitted"
-        SUCCEEDED = "succeeded", "succeeded"
-        FAILED = "failed", "failed"
+        # Chapa may have it: from just before the call until it is known.
         UNKNOWN = "unknown", "unknown"
+        SUBMITTED = "submitted", "taken by Chapa"
+        SUCCEEDED = "succeeded", "succeeded"
+        FAILED = "failed", "failed: a person decides"
 
     class Source(models.TextChoices):
         SYSTEM = "system", "system"
         CUSTOMER = "customer", "customer"
         OPERATOR = "operator", "operator"
+        # Found out, not ordered: made at Chapa's dashboard.
+        EXTERNAL = "external", "made elsewhere"
 
     id = models.UUIDField(primary_key=True, default=new_id, editable=False)
     payment = models.ForeignKey(Payment, models.PROTECT, related_name="refunds")
@@ -29,7 +33,15 @@ class Refund(models.Model):
     state = models.CharField(max_length=12, choices=State, default=State.REQUESTED)
     source = models.CharField(max_length=12, choices=Source)
     reason = models.CharField(max_length=80)
+    # Why it failed, as a code: refund_refused_in_test_mode, refund_refused, …
+    failure_reason = models.CharField(max_length=80, blank=True, default="", db_default="")
+    # Chapa's own name of it, if Chapa gave one.
+    gateway_reference = models.CharField(max_length=64, blank=True, default="", db_default="")
+    requested_by = models.CharField(max_length=80, blank=True, default="", db_default="")
     requested_at = models.DateTimeField()
+    submitted_at = models.DateTimeField(null=True)
+    settled_at = models.DateTimeField(null=True)
+    next_check_at = models.DateTimeField(null=True)
 
     class Meta:
         constraints: ClassVar = [
@@ -41,6 +53,22 @@ class Refund(models.Model):
                 condition=Q(source="system") & ~Q(state="failed"),
             ),
         ]
+        indexes: ClassVar = [
+            models.Index(
+                fields=["next_check_at"],
+                name="payments_refunds_due",
+                condition=Q(next_check_at__isnull=False),
+            ),
+        ]
 
     def __str__(self) -> str:
         return f"{self.amount} {self.currency} ({self.state})"
+
+    @property
+    def money(self) -> Money:
+        return Money(self.amount, self.currency)
+
+    @property
+    def reference(self) -> str:
+        """What Chapa knows it by: the same however often it is asked."""
+        return f"guzo-refund-{self.id.hex}"

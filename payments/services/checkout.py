@@ -11,12 +11,19 @@ import structlog
 from django.conf import settings
 from django.db import transaction
 
+from core.errors import Conflict
 from core.ids import digest, new_id, new_secret, new_tx_ref
 from core.models import User
 from core.money import Money
 from events.outbox import record
 from payments import gateway, schedule, states
-from payments.chapa.wire import CheckoutRequest, Closing, Initialization, Opening
+from payments.chapa.wire import (
+    LARGEST_AMOUNT,
+    CheckoutRequest,
+    Closing,
+    Initialization,
+    Opening,
+)
 from payments.events import PaymentExpired, PaymentFailed, PaymentInitiated
 from payments.models import Payment
 from payments.services.breaker import GatewayUnavailable, starting_refused_for
@@ -27,6 +34,7 @@ from payments.settlement import NoAnswer
 log = structlog.get_logger(__name__)
 
 __all__ = [
+    "AmountNotCollectable",
     "OpenedPayment",
     "Opening",
     "Silence",
@@ -42,6 +50,12 @@ __all__ = [
 
 # How long after it failed a link can still be paid: Chapa's longest dashboard setting.
 LINK_LIFE = timedelta(minutes=60)
+
+
+class AmountNotCollectable(Conflict):
+    """Chapa does not collect this amount at once."""
+
+    code = "amount_not_collectable"
 
 
 class Silence(StrEnum):
@@ -92,7 +106,10 @@ def open_payment(
     will open the checkout in this request; the handler does it at once.
 
     :raises GatewayUnavailable: while Chapa refuses our key; nothing is made.
+    :raises AmountNotCollectable: above `LARGEST_AMOUNT`; nothing is made.
     """
+    if owed.amount > LARGEST_AMOUNT:
+        raise AmountNotCollectable(f"At most {LARGEST_AMOUNT:,} {owed.currency}.")
     existing = Payment.objects.filter(reference=reference, status__in=states.OPEN).first()
     if existing is not None:
         return OpenedPayment(existing, is_new=False)

@@ -1,12 +1,20 @@
 """The rows that settling writes, under the payment's lock: status, ledger, ends of refunds."""
 
+from dataclasses import dataclass
 from datetime import datetime
+from decimal import Decimal
+
+import structlog
+from django.db.models import F
+from django.db.models.functions import Coalesce, Least
 
 from core.money import Money
 from events.outbox import record
 from payments import states
-from payments.events import PaymentCancelled
+from payments.events import PaymentCancelled, PaymentRefunded, RefundSucceeded
 from payments.models import GatewayCall, LedgerEntry, Payment, Refund
+
+log = structlog.get_logger(__name__)
 
 
 def move(payment: Payment, target: str) -> None:
@@ -40,23 +48,116 @@ def captured(payment: Payment) -> Money:
     return Money(entry.amount, entry.currency)
 
 
+@dataclass(frozen=True)
+class Decision:
+    """A person's word, where no call proves what happened; `person` is a role and an id."""
+
+    person: str
+    reason: str
+
+
 def enter(
-    payment: Payment, kind: LedgerEntry.Kind, money: Money, call: GatewayCall, at: datetime
+    payment: Payment,
+    kind: LedgerEntry.Kind,
+    money: Money,
+    proof: GatewayCall | Decision,
+    at: datetime,
+    refund: Refund | None = None,
 ) -> None:
+    """Add to the ledger: nothing is ever changed in it."""
+    decision = proof if isinstance(proof, Decision) else Decision("", "")
     LedgerEntry.objects.create(
         payment=payment,
         kind=kind,
         amount=money.amount,
         currency=money.currency,
-        gateway_call=call,
+        gateway_call=proof if isinstance(proof, GatewayCall) else None,
+        person=decision.person,
+        reason=decision.reason,
+        refund=refund,
         recorded_at=at,
     )
 
 
-def close_refunds(payment: Payment, *, sent: bool) -> None:
+def move_refund(refund: Refund, target: str) -> None:
+    """Change the state of a locked order as the table allows, and write its other fields."""
+    if target not in states.REFUND_TRANSITIONS[refund.state]:
+        raise RuntimeError(f"refund {refund.id} cannot become {target} from {refund.state}")
+    refund.state = target
+    refund.save(
+        update_fields=[
+            "state",
+            "failure_reason",
+            "gateway_reference",
+            "settled_at",
+            "next_check_at",
+        ]
+    )
+
+
+def complete_refund(refund: Refund, proof: GatewayCall | Decision, at: datetime) -> None:
+    """Write down that the money of a locked order went back, and what the payment is then."""
+    payment = refund.payment
+    enter(payment, LedgerEntry.Kind.REFUND, refund.money, proof, at, refund)
+    payment.refunded_amount += refund.amount
+    refund.settled_at, refund.next_check_at = at, None
+    move_refund(refund, Refund.State.SUCCEEDED)
+    about = {"payment_id": payment.id, "reference": payment.reference, "amount": refund.money}
+    record(RefundSucceeded(refund_id=refund.id, **about), at=at)  # type: ignore[arg-type]
+    if payment.refunded_amount == payment.captured_amount:
+        move(payment, states.REFUNDED)
+        record(PaymentRefunded(**about), at=at)  # type: ignore[arg-type]
+    elif payment.status == states.SUCCEEDED:
+        move(payment, states.PARTIALLY_REFUNDED)
+    else:
+        payment.save(update_fields=["refunded_amount"])
+
+
+def note_external_refund(payment: Payment, left: Money, at: datetime) -> bool:
+    """
+    Write down what went back without an order of ours; return whether all of the money is gone.
+
+    What verify says of a payment of which a part went back is known to nobody. So `refunded` beside
+    orders of ours for less than all of it may mean those alone: then a person decides.
+    """
+    external = Refund.Source.EXTERNAL
+    ours = payment.refunds.exclude(state=Refund.State.FAILED).exclude(source=external)
+    ordered = sum((refund.amount for refund in ours), Decimal(0))
+    if ordered >= payment.captured_amount:
+        return True
+    if payment.refunds.filter(source=external).exists():
+        return False
+    Refund.objects.create(
+        payment=payment,
+        amount=payment.captured_amount - ordered,
+        currency=left.currency,
+        source=external,
+        state=Refund.State.UNKNOWN if ordered else Refund.State.SUCCEEDED,
+        reason="made_elsewhere",
+        requested_at=at,
+        settled_at=None if ordered else at,
+    )
+    if ordered:
+        log.error("refund.external_unknown", payment_id=str(payment.id))
+    return not ordered
+
+
+def hint_refunds(payment: Payment, at: datetime) -> None:
+    """Look at what is on its way back of a payment now: there was news of it."""
+    in_flight = (Refund.State.UNKNOWN, Refund.State.SUBMITTED)
+    payment.refunds.filter(state__in=in_flight, submitted_at__isnull=False).update(
+        next_check_at=Least(Coalesce(F("next_check_at"), at), at)
+    )
+
+
+def close_refunds(payment: Payment, *, sent: bool, at: datetime) -> None:
     """All of the money is gone: what was ordered back either went with it or cannot go any more."""
-    payment.refunds.exclude(state=Refund.State.FAILED).update(
-        state=Refund.State.SUCCEEDED if sent else Refund.State.FAILED
+    ended = Refund.State.SUCCEEDED if sent else Refund.State.FAILED
+    payment.refunds.exclude(state__in=(Refund.State.FAILED, Refund.State.SUCCEEDED)).update(
+        state=ended,
+        failure_reason="" if sent else "payment_reversed",
+        settled_at=at,
+        next_check_at=None,
     )
 
 

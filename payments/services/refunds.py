@@ -1,26 +1,48 @@
-"""Order money back. Until refunds are spoken with Chapa, an order waits in front of a person."""
+"""Order money back; payments/services/refunding.py carries orders out."""
 
+from dataclasses import dataclass
 from datetime import datetime
-from decimal import Decimal
+from decimal import ROUND_HALF_UP, Decimal
+from uuid import UUID
 
 import structlog
+from django.db import transaction
 from django.db.models import Sum
 
-from core.errors import Conflict
-from core.money import Money
+from core.errors import Conflict, Invalid
+from core.money import CENTS, Money
 from events.outbox import record
 from payments import states
+from payments.chapa.wire.reading import read_number
 from payments.events import RefundRequested
-from payments.models import Payment, Refund
-from payments.services.recording import cancel_pending
+from payments.models import LedgerEntry, Payment, Refund
+from payments.services.recording import cancel_pending, captured
+from payments.services.settling import PaymentUnknown
 
 log = structlog.get_logger(__name__)
+
+REASON_LENGTH = 80
 
 
 class RefundTooLarge(Conflict):
     """More would go back than has arrived."""
 
     code = "refund_too_large"
+
+
+class RefundInParts(Conflict):
+    """A payment in review goes back whole or not at all."""
+
+    code = "refund_in_parts"
+
+
+class ReasonMissing(Invalid):
+    """A person's decision needs a reason."""
+
+    code = "reason_missing"
+
+    def __init__(self, detail: str) -> None:
+        super().__init__(detail, pointers={"/reason": detail})
 
 
 def request_system_refund(payment: Payment, *, reason: str, at: datetime) -> Refund:
@@ -53,22 +75,88 @@ def request_customer_refund(payment: Payment, money: Money, *, reason: str, at: 
     return _request(payment, money, Refund.Source.CUSTOMER, reason, at)
 
 
+def request_operator_refund(
+    *, payment_id: UUID, amount: Decimal | None, reason: str, person: str, at: datetime
+) -> Refund:
+    """
+    Order money back for an operator: `amount` in the currency that arrived, or all that is left.
+
+    :raises PaymentUnknown: if there is no such payment.
+    :raises ReasonMissing: if no reason is given.
+    :raises RefundTooLarge: if less than that is left of it, or it is not above zero.
+    :raises RefundInParts: if part of a payment in review is to go back: it is judged as one.
+    """
+    with transaction.atomic():
+        payment = Payment.objects.select_for_update().filter(id=payment_id).first()
+        if payment is None:
+            raise PaymentUnknown
+        if not reason.strip():
+            raise ReasonMissing("Say why the money goes back.")
+        left = left_of(payment)
+        wanted = left if amount is None else Money(amount, left.currency)
+        if not 0 < wanted.amount <= left.amount:
+            raise RefundTooLarge(f"{left} is left of it.")
+        if payment.status == states.IN_REVIEW and wanted != captured(payment):
+            raise RefundInParts("Send all of it back, or accept it first.")
+        return _request(payment, wanted, Refund.Source.OPERATOR, reason, at, person)
+
+
+@dataclass(frozen=True)
+class Preview:
+    """What a refund would mean: Chapa keeps its fee, so `fee_kept` is lost; None if unknown."""
+
+    captured: Money
+    refunded: Money
+    left: Money
+    fee_kept: Money | None
+    refunds: list[Refund]
+
+
+def preview_refund(*, payment_id: UUID) -> Preview:
+    """:raises PaymentUnknown: if there is no such payment."""
+    payment = Payment.objects.filter(id=payment_id).first()
+    if payment is None:
+        raise PaymentUnknown
+    left = left_of(payment)
+    return Preview(
+        captured=Money(payment.captured_amount, left.currency),
+        refunded=Money(payment.refunded_amount, left.currency),
+        left=left,
+        fee_kept=_fee_of(payment, left.currency),
+        refunds=list(payment.refunds.order_by("requested_at", "id")),
+    )
+
+
+def _fee_of(payment: Payment, currency: str) -> Money | None:
+    entry = payment.ledger.filter(kind=LedgerEntry.Kind.CAPTURE).first()
+    said = entry.gateway_call.evidence.get("data") if entry and entry.gateway_call else None
+    fee = read_number(str(said.get("charge"))) if isinstance(said, dict) else None
+    return None if fee is None else Money(fee.quantize(CENTS, ROUND_HALF_UP), currency)
+
+
 def left_of(payment: Payment) -> Money:
-    """Return what arrived, less what went back or is ordered to."""
+    """Return what arrived, less what went back or is ordered to, in the currency it came in."""
     counted = payment.refunds.exclude(state=Refund.State.FAILED).aggregate(sum=Sum("amount"))
     gone = max(payment.refunded_amount, counted["sum"] or Decimal(0))
-    return Money(payment.captured_amount - gone, payment.currency)
+    entry = payment.ledger.filter(kind=LedgerEntry.Kind.CAPTURE).first()
+    return Money(payment.captured_amount - gone, entry.currency if entry else payment.currency)
 
 
 def _request(
-    payment: Payment, money: Money, source: Refund.Source, reason: str, at: datetime
+    payment: Payment,
+    money: Money,
+    source: Refund.Source,
+    reason: str,
+    at: datetime,
+    person: str = "",
 ) -> Refund:
     refund = Refund.objects.create(
         payment=payment,
         amount=money.amount,
         currency=money.currency,
         source=source,
-        reason=reason,
+        reason=reason[:REASON_LENGTH],
+        requested_by=person,
         requested_at=at,
     )
     record(
@@ -81,7 +169,7 @@ def _request(
         ),
         at=at,
     )
-    log.warning("refund.requested", payment_id=str(payment.id), reason=reason)
+    log.warning("refund.requested", payment_id=str(payment.id), source=source.value)
     return refund
 
 

@@ -32,7 +32,9 @@ from payments.services.recording import (
     captured,
     close_refunds,
     enter,
+    hint_refunds,
     move,
+    note_external_refund,
 )
 from payments.settlement import (
     Declined,
@@ -132,6 +134,7 @@ def write_answer(answer: Answer, *, at: datetime) -> Verdict:
         case NoAnswer() | Waiting():
             pass
     _plan_next_check(payment, answer, verdict)
+    hint_refunds(payment, at)
     return verdict
 
 
@@ -188,14 +191,15 @@ def _send_back(payment: Payment, answer: Answer, back: SentBack, at: datetime) -
         log.error("settlement.sent_back_otherwise", payment_id=str(payment.id))
         return
     left = Money(payment.captured_amount - payment.refunded_amount, back.arrived.currency)
+    if not back.reversed and not note_external_refund(payment, left, at):
+        return
     kind = LedgerEntry.Kind.REVERSAL if back.reversed else LedgerEntry.Kind.REFUND
     enter(payment, kind, left, answer.call, at)
     payment.refunded_amount = payment.captured_amount
     if back.reversed and payment.status == states.IN_REVIEW:
         move(payment, states.SUCCEEDED)
     move(payment, states.REVERSED if back.reversed else states.REFUNDED)
-    close_refunds(payment, sent=not back.reversed)
-    # Nobody acts on the event yet: what it paid for stays as it is until a person looks.
+    close_refunds(payment, sent=not back.reversed, at=at)
     log.warning("payment.sent_back", payment_id=str(payment.id), kind=kind.value)
     fact = PaymentReversed if back.reversed else PaymentRefunded
     record(fact(payment_id=payment.id, reference=payment.reference, amount=left), at=at)

@@ -120,8 +120,8 @@ def test_a_page_on_another_host_is_not_taken(unopened: Payment, settings: Settin
     assert Payment.objects.get().checkout_url == ""
 
 
-def test_a_refusal_with_reasons_fails_the_payment(unopened: Payment) -> None:
-    Payment.objects.update(amount="1000000.01")
+def test_a_refusal_with_reasons_fails_the_payment(chapa: RunningSandbox, unopened: Payment) -> None:
+    chapa.faults.set({"initialize": "object"})
 
     assert open_checkout(payment_id=unopened.id, at=NOW) is Opening.REFUSED
 

@@ -12,7 +12,6 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
-from core.models import User
 from core.pagination import CursorInvalid, PageQuery
 from core.schema import EMPTY_BODY, refuses
 from core.serializers import RequestBody
@@ -37,7 +36,7 @@ from events.replay import (
     start_replay,
 )
 from events.routing import routing_table
-from workers.console.permissions import MayReplay
+from workers.console.permissions import MayReplay, person_of
 
 
 class ReplayInput(RequestBody):
@@ -164,7 +163,7 @@ class Replays(ListAPIView[Replay]):
         replay = make(
             body.selection(),
             mode=wanted["mode"],
-            actor=_actor(request),
+            actor=person_of(request),
             reason=wanted["reason"],
             at=timezone.now(),
             rate=wanted["rate"],
@@ -212,7 +211,7 @@ class ReplayExecution(APIView):
         body = self.Input(data=request.data)
         body.is_valid(raise_exception=True)
         replay = start_replay(
-            replay_id, actor=_actor(request), at=timezone.now(), **body.validated_data
+            replay_id, actor=person_of(request), at=timezone.now(), **body.validated_data
         )
         return Response(ReplayOutput(replay).data)
 
@@ -247,8 +246,3 @@ class ReplayCancellation(APIView):
     def post(self, request: Request, replay_id: UUID) -> Response:
         RequestBody(data=request.data).is_valid(raise_exception=True)
         return Response(ReplayOutput(cancel_replay(replay_id)).data)
-
-
-def _actor(request: Request) -> str:
-    assert isinstance(request.user, User)
-    return f"user:{request.user.id}"

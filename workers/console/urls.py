@@ -1,11 +1,14 @@
 from django.urls import path
 
-from workers.console import replays, views
+from workers.console import refunds, replays, views
 
 urlpatterns = [
     path("ops/events", views.Events.as_view()),
     path("ops/webhooks", views.Webhooks.as_view()),
     path("ops/payments/<uuid:payment_id>/timeline", views.Timeline.as_view()),
+    path("ops/payments/<uuid:payment_id>/refunds", refunds.Refunds.as_view()),
+    path("ops/payments/<uuid:payment_id>/accept", refunds.PaymentAcceptance.as_view()),
+    path("ops/refunds/<uuid:refund_id>/resolve", refunds.RefundResolution.as_view()),
     path("ops/replays", replays.Replays.as_view()),
     path("ops/replays/<uuid:replay_id>", replays.OneReplay.as_view()),
     path("ops/replays/<uuid:replay_id>/execute", replays.ReplayExecution.as_view()),

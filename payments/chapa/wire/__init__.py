@@ -36,9 +36,10 @@ from payments.chapa.wire.refunds import (
     parse_refund_verification,
     refund_form,
 )
-from payments.chapa.wire.request import CheckoutRequest, check_tx_ref
+from payments.chapa.wire.request import LARGEST_AMOUNT, CheckoutRequest, check_tx_ref
 
 __all__ = [
+    "LARGEST_AMOUNT",
     "Balances",
     "Cancellation",
     "CheckoutRequest",

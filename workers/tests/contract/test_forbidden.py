@@ -59,7 +59,7 @@ FORBIDDEN = {
 }
 PUBLIC_IDS = {"listing_id"}
 # Some of these names are a request's own.
-OWN = {"plan_replay": {"mode"}}
+OWN = {"plan_replay": {"mode"}, "request_refund": {"amount"}}
 
 
 @dataclass(frozen=True)
@@ -115,6 +115,7 @@ def ids(booking: Booking, payment: Payment) -> dict[str, Any]:
         "payment_id": payment.id,
         "listing_id": booking.listing_id,
         "replay_id": new_id(),
+        "refund_id": new_id(),
     }
 
 
@@ -155,6 +156,9 @@ def _good_body(name: str, booking: Booking) -> dict[str, Any]:
         "execute_replay": {"reason": "mended"},
         "pause_replay": {},
         "cancel_replay": {},
+        "request_refund": {"reason": "goodwill"},
+        "accept_payment": {"reason": "the traveller was short of one birr"},
+        "resolve_refund": {"sent": True, "reason": "by bank transfer"},
     }
     return bodies[name]
 

@@ -1,0 +1,107 @@
+"""What only a person may decide about money, each with a reason that is kept in the ledger."""
+
+from datetime import datetime
+from uuid import UUID
+
+import structlog
+from django.db import transaction
+
+from core.errors import Conflict, NotFound
+from events.outbox import record
+from payments import states
+from payments.events import PaymentAccepted, PaymentSucceeded
+from payments.models import LedgerEntry, Payment, Refund
+from payments.services.recording import Decision, captured, complete_refund, enter, move
+from payments.services.refunding import fail_refund, lock_refund
+from payments.services.refunds import ReasonMissing
+from payments.services.settling import PaymentUnknown
+
+log = structlog.get_logger(__name__)
+
+
+class PaymentNotInReview(Conflict):
+    """Nothing about this payment waits for a person."""
+
+    code = "payment_not_in_review"
+
+
+class RefundUnknown(NotFound):
+    """There is no such refund."""
+
+    code = "refund_unknown"
+
+
+class RefundEnded(Conflict):
+    """This refund has ended; nothing about it can be decided any more."""
+
+    code = "refund_ended"
+
+
+def accept_payment(*, payment_id: UUID, reason: str, person: str, at: datetime) -> Payment:
+    """
+    Take what arrived, another amount or currency, for what is owed.
+
+    It is then late money like any other: bookings confirm, or order it back.
+
+    :raises PaymentUnknown: if there is no such payment.
+    :raises ReasonMissing: if no reason is given.
+    :raises PaymentNotInReview: if it is not in review, or is ordered back already.
+    """
+    decision = _decision(person, reason)
+    with transaction.atomic():
+        payment = Payment.objects.select_for_update().filter(id=payment_id).first()
+        if payment is None:
+            raise PaymentUnknown
+        ordered = payment.refunds.exclude(state=Refund.State.FAILED).exists()
+        if payment.status != states.IN_REVIEW or ordered:
+            raise PaymentNotInReview("It is settled, or its money is on its way back.")
+        arrived = captured(payment)
+        enter(payment, LedgerEntry.Kind.ACCEPTANCE, arrived, decision, at)
+        payment.failure_reason = ""
+        move(payment, states.SUCCEEDED)
+        about = {"payment_id": payment.id, "reference": payment.reference}
+        record(PaymentAccepted(arrived=arrived, reason=reason, **about), at=at)
+        record(PaymentSucceeded(amount=arrived, **about), at=at)
+    log.warning("payment.accepted", payment_id=str(payment.id))
+    return payment
+
+
+def resolve_refund(
+    *, refund_id: UUID, sent: bool, reason: str, person: str, at: datetime
+) -> Refund:
+    """
+    Say what became of a refund that Chapa does not tell: it went another way, or not at all.
+
+    :raises RefundUnknown: if there is no such refund.
+    :raises ReasonMissing: if no reason is given.
+    :raises RefundEnded: if it succeeded, or failed and is not said to be sent now; or if the money
+        of a failed one was ordered back again.
+    """
+    decision = _decision(person, reason)
+    with transaction.atomic():
+        if not Refund.objects.filter(id=refund_id).exists():
+            raise RefundUnknown
+        refund = lock_refund(refund_id)
+        failed = refund.state == Refund.State.FAILED
+        if refund.state == Refund.State.SUCCEEDED or (failed and not sent):
+            raise RefundEnded(f"It has {refund.state}.")
+        if failed and _is_ordered_again(refund):
+            raise RefundEnded("Its money was ordered back again.")
+        if sent:
+            complete_refund(refund, decision, at)
+        else:
+            fail_refund(refund, "resolved_not_sent", at)
+    log.warning("refund.resolved", refund_id=str(refund.id), sent=sent)
+    return refund
+
+
+def _decision(person: str, reason: str) -> Decision:
+    if not reason.strip():
+        raise ReasonMissing("Say why.")
+    return Decision(person, reason.strip())
+
+
+def _is_ordered_again(refund: Refund) -> bool:
+    others = refund.payment.refunds.exclude(id=refund.id).exclude(state=Refund.State.FAILED)
+    taken = sum(other.amount for other in others)
+    return taken + refund.amount > refund.payment.captured_amount

@@ -1,0 +1,360 @@
+"""Orders to send money back, carried out at a Chapa that is told what to say."""
+
+from datetime import timedelta
+from decimal import Decimal
+from typing import Any
+
+import pytest
+from django.db import IntegrityError, transaction
+
+from core.money import Money
+from core.tests.threads import at_once
+from payments.chapa.wire import (
+    Outcome,
+    RefundProgress,
+    RefundSubmission,
+    RefundSubmitted,
+    RefundVerification,
+)
+from payments.models import GatewayCall, LedgerEntry, Payment, Refund
+from payments.services.deciding import (
+    PaymentNotInReview,
+    RefundEnded,
+    accept_payment,
+    resolve_refund,
+)
+from payments.services.recording import Decision, enter
+from payments.services.refunding import (
+    Submission,
+    lock_refund,
+    write_progress,
+    write_submission,
+)
+from payments.services.refunds import (
+    ReasonMissing,
+    RefundInParts,
+    RefundTooLarge,
+    left_of,
+    preview_refund,
+    request_customer_refund,
+    request_operator_refund,
+)
+from payments.tests.cast import answer_about, events_of, ledger_of, write
+from payments.tests.factories import NOW, PaymentFactory
+
+pytestmark = pytest.mark.django_db
+
+LATER = NOW + timedelta(hours=1)
+PERSON = "user:1"
+
+
+def paid(outcome: Outcome = Outcome.PAID, **changed: Any) -> Payment:
+    payment = PaymentFactory.create()
+    write(answer_about(payment, outcome, **changed))
+    payment.refresh_from_db()
+    return payment
+
+
+def ordered(payment: Payment, amount: int | None = None) -> Refund:
+    refund = request_operator_refund(
+        payment_id=payment.id,
+        amount=None if amount is None else Decimal(amount),
+        reason="goodwill",
+        person=PERSON,
+        at=NOW,
+    )
+    Refund.objects.filter(id=refund.id).update(state="unknown", submitted_at=NOW)
+    refund.refresh_from_db()
+    return refund
+
+
+def hear(refund: Refund, submitted: RefundSubmitted, **said: Any) -> Refund:
+    """Write what Chapa said to the order."""
+    answer = RefundSubmission(submitted=submitted, http_status=200, evidence={}, **said)
+    with transaction.atomic():
+        write_submission(Submission(refund.id, NOW, answer), at=NOW)
+    refund.refresh_from_db()
+    return refund
+
+
+def look(refund: Refund, progress: RefundProgress, **seen: Any) -> Refund:
+    """Write what Chapa said to the question how far it is."""
+    verification = RefundVerification(progress=progress, http_status=200, evidence={}, **seen)
+    call = GatewayCall.objects.create(
+        payment=refund.payment,
+        kind=GatewayCall.Kind.REFUND_CHECK,
+        asked_at=LATER,
+        took_ms=1,
+        http_status=200,
+        outcome=progress.value,
+        evidence={},
+        actor="test",
+    )
+    with transaction.atomic():
+        write_progress(lock_refund(refund.id), verification, call, LATER)
+    refund.refresh_from_db()
+    return refund
+
+
+def of(payment: Payment) -> tuple[str, Decimal]:
+    payment.refresh_from_db()
+    return payment.status, payment.refunded_amount
+
+
+def test_all_of_it_goes_back_once() -> None:
+    payment = paid()
+    refund = hear(ordered(payment), RefundSubmitted.ACCEPTED, refund_reference="RF1")
+    assert (refund.state, refund.gateway_reference) == ("submitted", "RF1")
+
+    for _ in range(2):
+        look(refund, RefundProgress.REFUNDED, amount=Decimal("3700"), currency="ETB")
+
+    assert of(payment) == ("refunded", Decimal(3700))
+    assert ledger_of(payment)[1:] == [("refund", Decimal(3700), "ETB")]
+    entry = LedgerEntry.objects.get(kind="refund")
+    assert entry.refund == refund
+    assert entry.gateway_call is not None
+    assert entry.gateway_call.kind == "refund_check"
+    assert events_of(payment) == [
+        "payment.succeeded",
+        "refund.requested",
+        "refund.succeeded",
+        "payment.refunded",
+    ]
+
+
+def test_parts_add_up_and_the_last_one_makes_it_whole() -> None:
+    payment = paid()
+    for amount, status in (
+        (700, "partially_refunded"),
+        (1000, "partially_refunded"),
+        (2000, "refunded"),
+    ):
+        refund = hear(ordered(payment, amount), RefundSubmitted.ACCEPTED)
+        look(refund, RefundProgress.REFUNDED)
+        assert of(payment)[0] == status
+
+    assert of(payment) == ("refunded", Decimal(3700))
+    with pytest.raises(RefundTooLarge):
+        ordered(payment, 1)
+
+
+@pytest.mark.parametrize(
+    ("submitted", "reason"),
+    [
+        (RefundSubmitted.REFUSED, "refund_refused"),
+        (RefundSubmitted.REFUSED_IN_TEST_MODE, "refund_refused_in_test_mode"),
+    ],
+)
+def test_a_refusal_is_in_front_of_a_person_and_frees_the_money(
+    submitted: RefundSubmitted, reason: str
+) -> None:
+    payment = paid()
+    refund = hear(ordered(payment), submitted)
+
+    assert (refund.state, refund.failure_reason) == ("failed", reason)
+    assert events_of(payment)[-1] == "refund.failed"
+    assert left_of(payment) == Money(Decimal(3700), "ETB")
+
+
+@pytest.mark.parametrize("submitted", [RefundSubmitted.UNKNOWN, RefundSubmitted.USED_BEFORE])
+def test_what_may_have_been_taken_is_looked_at_and_never_counted_as_left(
+    submitted: RefundSubmitted,
+) -> None:
+    payment = paid()
+    refund = hear(ordered(payment), submitted)
+
+    assert refund.state == ("unknown" if submitted is RefundSubmitted.UNKNOWN else "submitted")
+    assert left_of(payment).amount == 0
+    look(refund, RefundProgress.REFUNDED)
+    assert of(payment) == ("refunded", Decimal(3700))
+
+
+@pytest.mark.parametrize(
+    "progress",
+    [
+        RefundProgress.NOT_FOUND,
+        RefundProgress.TRANSIENT,
+        RefundProgress.UNRECOGNISED,
+        RefundProgress.CONFIG_ERROR,
+    ],
+)
+def test_silence_about_a_refund_is_no_no(progress: RefundProgress) -> None:
+    payment = paid()
+    refund = look(ordered(payment), progress)
+
+    assert (refund.state, left_of(payment).amount) == ("unknown", 0)
+    assert refund.next_check_at is not None
+
+
+def test_one_that_came_back_can_be_ordered_again() -> None:
+    payment = paid()
+    refund = look(hear(ordered(payment), RefundSubmitted.ACCEPTED), RefundProgress.REVERSED)
+
+    assert (refund.state, refund.failure_reason) == ("failed", "refund_reversed")
+    assert of(payment) == ("succeeded", Decimal(0))
+    assert ordered(payment).amount == 3700
+
+
+@pytest.mark.parametrize("seen", [{"amount": Decimal(1)}, {"currency": "USD"}])
+def test_money_that_is_not_the_orders_is_not_counted_as_its(seen: dict[str, Any]) -> None:
+    payment = paid()
+    refund = look(ordered(payment, 700), RefundProgress.REFUNDED, **seen)
+
+    assert refund.state == "unknown"
+    assert of(payment) == ("succeeded", Decimal(0))
+
+
+def test_an_order_ends_in_one_entry_whatever_runs_at_once() -> None:
+    payment = paid()
+    refund = ordered(payment)
+    enter(payment, LedgerEntry.Kind.REFUND, refund.money, Decision(PERSON, "x"), NOW, refund)
+
+    with pytest.raises(IntegrityError), transaction.atomic():
+        enter(payment, LedgerEntry.Kind.REFUND, refund.money, Decision(PERSON, "x"), NOW, refund)
+
+
+class TestMadeElsewhere:
+    def test_all_of_it_without_an_order_is_written_down(self) -> None:
+        payment = paid()
+        write(answer_about(payment, Outcome.REFUNDED, asked_at=LATER))
+
+        external = Refund.objects.get()
+        assert (external.source, external.state, external.amount) == ("external", "succeeded", 3700)
+        assert of(payment) == ("refunded", Decimal(3700))
+
+    def test_beside_a_part_of_ours_a_person_decides(self) -> None:
+        payment = paid()
+        look(hear(ordered(payment, 700), RefundSubmitted.ACCEPTED), RefundProgress.REFUNDED)
+        for hours in (2, 3):
+            asked_at = NOW + timedelta(hours=hours)
+            write(answer_about(payment, Outcome.REFUNDED, asked_at=asked_at))
+
+        external = Refund.objects.get(source="external")
+        assert (external.state, external.amount) == ("unknown", 3000)
+        assert of(payment) == ("partially_refunded", Decimal(700))
+        assert left_of(payment).amount == 0
+
+        resolve_refund(
+            refund_id=external.id, sent=False, reason="only ours", person=PERSON, at=LATER
+        )
+        write(answer_about(payment, Outcome.REFUNDED, asked_at=NOW + timedelta(hours=4)))
+        assert of(payment) == ("partially_refunded", Decimal(700))
+        assert left_of(payment).amount == 3000
+
+    def test_all_of_it_on_our_order_is_ours(self) -> None:
+        payment = paid()
+        refund = hear(ordered(payment), RefundSubmitted.UNKNOWN)
+        write(answer_about(payment, Outcome.REFUNDED, asked_at=LATER))
+
+        refund.refresh_from_db()
+        assert refund.state == "succeeded"
+        assert Refund.objects.count() == 1
+        assert of(payment) == ("refunded", Decimal(3700))
+
+
+class TestPeople:
+    def test_what_arrived_is_taken_for_what_is_owed(self) -> None:
+        payment = paid(amount=Decimal(3699))
+        assert payment.status == "in_review"
+
+        accept_payment(payment_id=payment.id, reason="one birr short", person=PERSON, at=LATER)
+
+        assert of(payment)[0] == "succeeded"
+        entry = LedgerEntry.objects.get(kind="acceptance")
+        assert (entry.person, entry.reason, entry.amount) == (PERSON, "one birr short", 3699)
+        assert events_of(payment)[-2:] == ["payment.accepted", "payment.succeeded"]
+        with pytest.raises(PaymentNotInReview):
+            accept_payment(payment_id=payment.id, reason="again", person=PERSON, at=LATER)
+
+    def test_what_is_in_review_goes_back_whole_and_in_its_own_currency(self) -> None:
+        payment = paid(currency="USD", amount=Decimal(50))
+        with pytest.raises(RefundInParts):
+            ordered(payment, 10)
+
+        refund = ordered(payment)
+        assert str(refund.money) == "50.00 USD"
+        with pytest.raises(PaymentNotInReview):
+            accept_payment(payment_id=payment.id, reason="after all", person=PERSON, at=LATER)
+        look(refund, RefundProgress.REFUNDED)
+        assert of(payment) == ("refunded", Decimal(50))
+
+    def test_a_refund_that_went_another_way_is_proven_by_who_says_so(self) -> None:
+        payment = paid()
+        refund = hear(ordered(payment), RefundSubmitted.REFUSED_IN_TEST_MODE)
+
+        resolve_refund(refund_id=refund.id, sent=True, reason="in cash", person=PERSON, at=LATER)
+
+        assert of(payment) == ("refunded", Decimal(3700))
+        entry = LedgerEntry.objects.get(kind="refund")
+        assert (entry.gateway_call, entry.person, entry.reason) == (None, PERSON, "in cash")
+        for sent in (True, False):
+            with pytest.raises(RefundEnded):
+                resolve_refund(
+                    refund_id=refund.id, sent=sent, reason="again", person=PERSON, at=LATER
+                )
+
+    def test_money_that_was_ordered_back_again_is_not_said_to_have_gone_before(self) -> None:
+        payment = paid()
+        failed = hear(ordered(payment), RefundSubmitted.REFUSED)
+        ordered(payment, 1)
+
+        with pytest.raises(RefundEnded):
+            resolve_refund(
+                refund_id=failed.id, sent=True, reason="in cash", person=PERSON, at=LATER
+            )
+
+    @pytest.mark.parametrize("reason", ["", "  "])
+    def test_nobody_decides_without_a_reason(self, reason: str) -> None:
+        payment = paid(amount=Decimal(3699))
+        with pytest.raises(ReasonMissing):
+            accept_payment(payment_id=payment.id, reason=reason, person=PERSON, at=LATER)
+        with pytest.raises(ReasonMissing):
+            request_operator_refund(
+                payment_id=payment.id, amount=None, reason=reason, person=PERSON, at=LATER
+            )
+
+    @pytest.mark.parametrize("amount", [0, -1, 3701])
+    def test_no_more_and_no_less_than_there_is(self, amount: int) -> None:
+        with pytest.raises(RefundTooLarge):
+            ordered(paid(), amount)
+
+    def test_the_fee_that_chapa_keeps_is_told_before(self) -> None:
+        payment = PaymentFactory.create()
+        answer = answer_about(payment, Outcome.PAID)
+        call = GatewayCall.objects.create(
+            payment=payment,
+            kind="verify",
+            asked_at=NOW,
+            took_ms=1,
+            outcome="paid",
+            evidence={"data": {"charge": "129.5"}},
+            actor="test",
+        )
+        answer = type(answer)(payment.id, NOW, answer.seen, call, NOW)
+        write(answer)
+
+        preview = preview_refund(payment_id=payment.id)
+
+        assert str(preview.fee_kept) == "129.50 ETB"
+        assert str(preview.left) == "3,700.00 ETB"
+
+
+@pytest.mark.django_db(transaction=True)
+def test_people_system_and_traveller_together_order_no_more_than_there_is() -> None:
+    payment = paid()
+
+    def order(number: int) -> bool:
+        try:
+            if number % 2:
+                ordered(payment, 1000)
+            else:
+                with transaction.atomic():
+                    locked = Payment.objects.select_for_update().get(id=payment.id)
+                    money = Money(Decimal(1000), "ETB")
+                    request_customer_refund(locked, money, reason="cancelled", at=NOW)
+        except RefundTooLarge:
+            return False
+        return True
+
+    assert sorted(at_once(8, order)) == [False] * 5 + [True] * 3

@@ -1,0 +1,161 @@
+"""Where operators send money back, take what arrived for what is owed, and end doubts."""
+
+from typing import Any
+from uuid import UUID
+
+from django.utils import timezone
+from drf_spectacular.utils import extend_schema
+from rest_framework import serializers
+from rest_framework.request import Request
+from rest_framework.response import Response
+from rest_framework.views import APIView
+
+from core.schema import refuses
+from core.serializers import MoneyField, RequestBody
+from payments.models import Payment, Refund
+from payments.serializers import PaymentOutput
+from payments.services.deciding import (
+    PaymentNotInReview,
+    RefundEnded,
+    RefundUnknown,
+    accept_payment,
+    resolve_refund,
+)
+from payments.services.refunds import (
+    ReasonMissing,
+    RefundInParts,
+    RefundTooLarge,
+    preview_refund,
+    request_operator_refund,
+)
+from payments.services.settling import PaymentUnknown
+from workers.console.permissions import MayDecideAboutMoney, person_of
+
+
+class RefundOutput(serializers.Serializer[Refund]):
+    """An order to send money back."""
+
+    id = serializers.UUIDField()
+    payment = serializers.UUIDField(source="payment_id")
+    amount = MoneyField(source="money")
+    state = serializers.ChoiceField(choices=Refund.State.choices)
+    ordered_by = serializers.ChoiceField(choices=Refund.Source.choices, source="source")
+    reason = serializers.CharField()
+    failure_reason = serializers.CharField()
+    person = serializers.CharField(source="requested_by")
+    requested_at = serializers.DateTimeField()
+    submitted_at = serializers.DateTimeField(allow_null=True)
+    settled_at = serializers.DateTimeField(allow_null=True)
+
+
+class PreviewOutput(serializers.Serializer[Any]):
+    """What can still go back of a payment. Chapa keeps its fee: it is the merchant's loss."""
+
+    captured = MoneyField()
+    refunded = MoneyField()
+    left = MoneyField()
+    fee_kept = MoneyField(allow_null=True)
+    refunds = RefundOutput(many=True)
+
+
+class RefundInput(RequestBody):
+    """`amount` in the currency that arrived; without it, all that is left."""
+
+    amount = serializers.DecimalField(max_digits=12, decimal_places=2, required=False)
+    reason = serializers.CharField(max_length=80, allow_blank=True, default="")
+
+
+class AcceptanceInput(RequestBody):
+    reason = serializers.CharField(max_length=1000, allow_blank=True, default="")
+
+
+class ResolutionInput(RequestBody):
+    """`sent`: whether the money went back, by whatever way."""
+
+    sent = serializers.BooleanField()
+    reason = serializers.CharField(max_length=1000, allow_blank=True, default="")
+
+
+class Refunds(APIView):
+    """The refunds of one payment."""
+
+    permission_classes = (MayDecideAboutMoney,)
+
+    @extend_schema(
+        operation_id="preview_refund",
+        responses=PreviewOutput,
+        extensions=refuses(403, PaymentUnknown),
+    )
+    def get(self, request: Request, payment_id: UUID) -> Response:
+        return Response(PreviewOutput(preview_refund(payment_id=payment_id)).data)
+
+    @extend_schema(
+        operation_id="request_refund",
+        request=RefundInput,
+        responses={201: RefundOutput},
+        extensions=refuses(403, PaymentUnknown, ReasonMissing, RefundTooLarge, RefundInParts),
+    )
+    def post(self, request: Request, payment_id: UUID) -> Response:
+        body = RefundInput(data=request.data)
+        body.is_valid(raise_exception=True)
+        refund = request_operator_refund(
+            payment_id=payment_id,
+            amount=body.validated_data.get("amount"),
+            reason=body.validated_data["reason"],
+            person=person_of(request),
+            at=timezone.now(),
+        )
+        return Response(RefundOutput(refund).data, status=201)
+
+
+class PaymentAcceptance(APIView):
+    """Take what arrived for what is owed."""
+
+    permission_classes = (MayDecideAboutMoney,)
+
+    @extend_schema(
+        operation_id="accept_payment",
+        request=AcceptanceInput,
+        responses=PaymentOutput,
+        extensions=refuses(403, PaymentUnknown, ReasonMissing, PaymentNotInReview),
+    )
+    def post(self, request: Request, payment_id: UUID) -> Response:
+        body = AcceptanceInput(data=request.data)
+        body.is_valid(raise_exception=True)
+        payment = accept_payment(
+            payment_id=payment_id,
+            reason=body.validated_data["reason"],
+            person=person_of(request),
+            at=timezone.now(),
+        )
+        return Response(_shown(payment))
+
+
+class RefundResolution(APIView):
+    """Say what became of a refund of which Chapa does not tell."""
+
+    permission_classes = (MayDecideAboutMoney,)
+
+    @extend_schema(
+        operation_id="resolve_refund",
+        request=ResolutionInput,
+        responses=RefundOutput,
+        extensions=refuses(403, RefundUnknown, ReasonMissing, RefundEnded),
+    )
+    def post(self, request: Request, refund_id: UUID) -> Response:
+        body = ResolutionInput(data=request.data)
+        body.is_valid(raise_exception=True)
+        refund = resolve_refund(
+            refund_id=refund_id,
+            sent=body.validated_data["sent"],
+            reason=body.validated_data["reason"],
+            person=person_of(request),
+            at=timezone.now(),
+        )
+        return Response(RefundOutput(refund).data)
+
+
+def _shown(payment: Payment) -> dict[str, Any]:
+    # A link that pays belongs to its owner, not to whoever looks.
+    payment.checkout_url = ""
+    return dict(PaymentOutput(payment).data)
