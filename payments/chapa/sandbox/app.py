@@ -6,15 +6,17 @@ from payments.chapa.sandbox.api import api_blueprint
 from payments.chapa.sandbox.checkout import checkout_blueprint
 from payments.chapa.sandbox.config import SandboxConfig
 from payments.chapa.sandbox.control import control_blueprint
-from payments.chapa.sandbox.local_chapa import LocalChapa
+from payments.chapa.sandbox.local_chapa import Clock, LocalChapa
+from payments.chapa.sandbox.refund_api import refund_blueprint
 
 
-def create_app(config: SandboxConfig) -> Flask:
-    """Return the doors to a new, empty Chapa, which is `app.extensions["chapa"]`."""
-    chapa = LocalChapa(config)
+def create_app(config: SandboxConfig, clock: Clock | None = None) -> Flask:
+    """Return the doors to a new Chapa, which is `app.extensions["chapa"]`."""
+    chapa = LocalChapa(config, clock)
     app = Flask(__name__)
     app.extensions["chapa"] = chapa
     app.register_blueprint(api_blueprint(chapa))
+    app.register_blueprint(refund_blueprint(chapa))
     app.register_blueprint(checkout_blueprint(chapa))
     app.register_blueprint(control_blueprint(chapa))
     app.add_url_rule("/healthz", view_func=healthz)

@@ -4,6 +4,7 @@ import json
 from datetime import datetime
 from decimal import Decimal
 
+from payments.chapa.sandbox.refunds import Refund
 from payments.chapa.sandbox.transactions import Status, Transaction
 
 _EVENTS = {
@@ -49,6 +50,17 @@ def cancellation(transaction: Transaction) -> dict[str, object]:
         "currency": transaction.currency,
         "created_at": timestamp(transaction.created_at),
         "updated_at": timestamp(transaction.updated_at),
+    }
+
+
+def refund_details(refund: Refund) -> dict[str, object]:
+    """Return `data` of both calls about a refund."""
+    return {
+        "amount": _number(refund.amount),
+        "currency": refund.currency,
+        "ref_id": refund.ref_id,
+        "payment_reference": refund.payment_reference,
+        "status": refund.state.value,
     }
 
 

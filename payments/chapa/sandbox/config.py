@@ -40,6 +40,10 @@ class SandboxConfig:
     hang_s: float = 30.0
     # Chapa waits 10 minutes; a demonstration has less time.
     retry_s: float = 5.0
+    # Chapa takes days over a refund.
+    refund_s: float = 10.0
+    # Chapa refuses refunds to test keys; a demonstration may want to see one.
+    test_refunds: bool = False
     # Chapa's default for a checkout: an hour.
     link_lifetime_s: float = 3600.0
 
@@ -74,6 +78,8 @@ class SandboxConfig:
             latency_s=read.seconds("SANDBOX_LATENCY_S", cls.latency_s),
             hang_s=read.seconds("SANDBOX_HANG_S", cls.hang_s),
             retry_s=read.seconds("SANDBOX_RETRY_S", cls.retry_s),
+            refund_s=read.seconds("SANDBOX_REFUND_S", cls.refund_s),
+            test_refunds=read.switch("CHAPA_SANDBOX_TEST_REFUNDS", "off"),
             link_lifetime_s=read.seconds("SANDBOX_LINK_LIFETIME_S", cls.link_lifetime_s),
         )
 
@@ -131,8 +137,8 @@ class _Environment:
         parts = (part.strip() for part in self.text(name, default).split(","))
         return tuple(part for part in parts if part)
 
-    def switch(self, name: str) -> bool:
-        value = self.text(name, "on")
+    def switch(self, name: str, default: str = "on") -> bool:
+        value = self.text(name, default)
         if value not in ("on", "off"):
             raise ValueError(f"{name} must be on or off")
         return value == "on"

@@ -7,6 +7,7 @@ from flask import Blueprint, Response, abort, jsonify, request
 from payments.chapa.sandbox import bodies
 from payments.chapa.sandbox.faults import Faults
 from payments.chapa.sandbox.local_chapa import LocalChapa
+from payments.chapa.sandbox.refunds import Refund, RefundState
 from payments.chapa.sandbox.store import Attempt
 from payments.chapa.sandbox.transactions import NotAllowed, Status, Transaction
 
@@ -18,6 +19,7 @@ def control_blueprint(chapa: LocalChapa) -> Blueprint:
     control = Blueprint("control", __name__, url_prefix="/control")
     _add_lists(control, chapa)
     _add_moves(control, chapa)
+    _add_refunds(control, chapa)
     _add_faults(control, chapa)
 
     @control.errorhandler(NotAllowed)
@@ -30,7 +32,7 @@ def control_blueprint(chapa: LocalChapa) -> Blueprint:
 
     @control.errorhandler(404)
     def unknown(_: Exception) -> tuple[Response, int]:
-        return jsonify(error="no such transaction"), 404
+        return jsonify(error="there is no such thing"), 404
 
     return control
 
@@ -84,6 +86,17 @@ def _add_moves(control: Blueprint, chapa: LocalChapa) -> None:
         return jsonify(statuses=statuses)
 
 
+def _add_refunds(control: Blueprint, chapa: LocalChapa) -> None:
+    @control.get("/refunds")
+    def list_refunds() -> Response:
+        return jsonify([_shown_refund(each) for each in chapa.store.refunds()])
+
+    @control.post("/refunds/<ref_id>/<any(refunded,reversed):end>")
+    def settle_refund(ref_id: str, end: str) -> Response:
+        refund = chapa.store.find_refund(ref_id) or abort(404)
+        return jsonify(_shown_refund(chapa.settle_refund(refund, RefundState(end))))
+
+
 def _add_faults(control: Blueprint, chapa: LocalChapa) -> None:
     @control.get("/faults")
     def show_faults() -> Response:
@@ -123,7 +136,18 @@ def _shown(chapa: LocalChapa, transaction: Transaction) -> dict[str, object]:
         "created_at": bodies.timestamp(transaction.created_at),
         "updated_at": bodies.timestamp(transaction.updated_at),
         "calls": chapa.store.calls(transaction.tx_ref),
+        "refunds": [_shown_refund(each) for each in chapa.store.refunds(transaction)],
         "deliveries": [_shown_attempt(each) for each in chapa.store.attempts(transaction.tx_ref)],
+    }
+
+
+def _shown_refund(refund: Refund) -> dict[str, object]:
+    return bodies.refund_details(refund) | {
+        "tx_ref": refund.tx_ref,
+        "reference": refund.reference,
+        "reason": refund.reason,
+        "requested_at": bodies.timestamp(refund.requested_at),
+        "updated_at": bodies.timestamp(refund.updated_at),
     }
 
 

@@ -3,11 +3,13 @@
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
-from threading import Barrier, Event, Lock, Thread
+from functools import partial
+from threading import Barrier, Event
 
 import requests
 
 from payments.chapa.sandbox import bodies
+from payments.chapa.sandbox.background import Background
 from payments.chapa.sandbox.config import SandboxConfig
 from payments.chapa.sandbox.faults import FaultSwitches
 from payments.chapa.sandbox.store import Attempt, Store
@@ -38,20 +40,20 @@ def signed_webhook(
 class Deliveries:
     """Sends in threads of its own and records each attempt in the store."""
 
-    def __init__(self, config: SandboxConfig, store: Store, faults: FaultSwitches) -> None:
+    def __init__(
+        self, config: SandboxConfig, store: Store, faults: FaultSwitches, background: Background
+    ) -> None:
         self._config = config
         self._store = store
         self._faults = faults
-        self._dropped = Event()
-        self._lock = Lock()
-        self._under_way: list[Thread] = []
+        self._background = background
 
     def announce(self, transaction: Transaction) -> None:
         """Begin to tell Guzo of the present state; return at once. Not for pending ones."""
         told = self._with_claimed_amount(transaction)
-        self._begin(self._deliver_webhook, told)
+        self._background.begin(partial(self._deliver_webhook, told))
         if transaction.callback_url and transaction.status not in _AFTERMATHS:
-            self._begin(self._call_back, told)
+            self._background.begin(partial(self._call_back, told))
 
     def send_again(
         self, transaction: Transaction, *, times: int, at_once: bool
@@ -69,21 +71,6 @@ class Deliveries:
 
         with ThreadPoolExecutor(times) as pool:
             return list(pool.map(send, numbers))
-
-    def drop(self) -> None:
-        """Give up everything under way; what is announced afterwards is sent again."""
-        with self._lock:
-            given_up, self._under_way = self._under_way, []
-            self._dropped.set()
-            self._dropped = Event()
-        for thread in given_up:
-            thread.join()
-
-    def _begin(self, send: Callable[[Transaction, Event], None], transaction: Transaction) -> None:
-        with self._lock:
-            thread = Thread(target=send, args=(transaction, self._dropped), daemon=True)
-            self._under_way = [each for each in self._under_way if each.is_alive()] + [thread]
-            thread.start()
 
     def _with_claimed_amount(self, transaction: Transaction) -> Transaction:
         return transaction.claiming(self._faults.now.amount)

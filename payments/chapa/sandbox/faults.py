@@ -5,7 +5,7 @@ from dataclasses import dataclass, fields, replace
 from decimal import Decimal, InvalidOperation
 from threading import Lock
 
-from payments.chapa.sandbox.troubles import REFUSALS, TRICKS, TROUBLES
+from payments.chapa.sandbox.troubles import REFUND_REFUSALS, REFUSALS, TRICKS, TROUBLES
 
 _ANSWERS = ("ok", *TROUBLES)
 _CHOICES = {
@@ -15,6 +15,10 @@ _CHOICES = {
     "initialize": (*_ANSWERS, *REFUSALS, *TRICKS),
     "verify": (*_ANSWERS, "pending", "404", "unpaid"),
     "cancel": (*_ANSWERS, "race"),
+    "refund": (*_ANSWERS, *REFUND_REFUSALS, "no_ref_id"),
+    "verify_refund": (*_ANSWERS, "404"),
+    "refund_end": ("refunded", "reversed"),
+    "test_refunds": ("on", "off"),
 }
 _LONGEST_LATENCY_S = 60.0
 _LARGEST_AMOUNT = Decimal(10) ** 12
@@ -25,6 +29,7 @@ class Faults:
     """
     What is wrong at the moment.
 
+    `refund_end` is how refunds end, `test_refunds` whether a test key may have any.
     `effect` says whether a call that is answered with a trouble is carried out all the same.
     `amount` is what verify and webhooks claim instead.
     """
@@ -34,6 +39,10 @@ class Faults:
     initialize: str = "ok"
     verify: str = "ok"
     cancel: str = "ok"
+    refund: str = "ok"
+    verify_refund: str = "ok"
+    refund_end: str = "refunded"
+    test_refunds: str = "off"
     effect: str = "off"
     latency_s: float = 0.0
     amount: Decimal | None = None

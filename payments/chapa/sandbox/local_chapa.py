@@ -1,12 +1,17 @@
 """The local Chapa itself, without its doors: what it knows and what happens in it."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from contextlib import suppress
 from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+from functools import partial
 from threading import Event
 
+from payments.chapa.sandbox.background import Background
 from payments.chapa.sandbox.config import SandboxConfig
 from payments.chapa.sandbox.deliveries import Deliveries
 from payments.chapa.sandbox.faults import Faults, FaultSwitches
+from payments.chapa.sandbox.refunds import Refund, RefundState, is_all_back, order_refund
 from payments.chapa.sandbox.store import Store
 from payments.chapa.sandbox.transactions import NotAllowed, Transaction
 
@@ -21,26 +26,37 @@ PAYING_NUMBERS = (
 )
 DEFAULT_NUMBER = PAYING_NUMBERS[0]
 
+Clock = Callable[[], datetime]
+
+
+def _machine_time() -> datetime:
+    return datetime.now(UTC)
+
 
 class LocalChapa:
     """
     One merchant's account.
 
     Whatever becomes of a transaction is announced to Guzo by webhook and callback, in the
-    background.
+    background. With a clock of its own, time is held: nothing sleeps, and what is due by that
+    clock happens when `catch_up` is called.
     """
 
-    def __init__(self, config: SandboxConfig) -> None:
+    def __init__(self, config: SandboxConfig, clock: Clock | None = None) -> None:
         self.config = config
+        self.now = clock or _machine_time
+        self._held = clock is not None
         self.store = Store()
         self.faults = FaultSwitches(
             Faults(
                 webhook="on" if config.webhook else "off",
                 callback="on" if config.callback else "off",
                 latency_s=config.latency_s,
+                test_refunds="on" if config.test_refunds else "off",
             )
         )
-        self.deliveries = Deliveries(config, self.store, self.faults)
+        self._background = Background()
+        self.deliveries = Deliveries(config, self.store, self.faults, self._background)
         self._stopped = Event()
 
     def pay_on_page(self, transaction: Transaction, phone_number: str) -> Transaction:
@@ -54,7 +70,7 @@ class LocalChapa:
             self._check_payable(newest)
             method = "mpesa" if phone_number.startswith("07") else "telebirr"
             move = newest.pay if phone_number in PAYING_NUMBERS else newest.fail
-            return move(method=method, at=datetime.now(UTC))
+            return move(method=method, at=self.now())
 
         return self._change_and_announce(transaction, attempt)
 
@@ -63,7 +79,7 @@ class LocalChapa:
 
         def attempt(newest: Transaction) -> Transaction:
             self._check_payable(newest)
-            return newest.decline(at=datetime.now(UTC))
+            return newest.decline(at=self.now())
 
         return self._change_and_announce(transaction, attempt)
 
@@ -74,26 +90,69 @@ class LocalChapa:
         :raises NotAllowed: if it was paid before.
         """
         return self._change_and_announce(
-            transaction, lambda newest: newest.pay(method="telebirr", at=datetime.now(UTC))
+            transaction, lambda newest: newest.pay(method="telebirr", at=self.now())
         )
 
     def decline(self, transaction: Transaction) -> Transaction:
         """:raises NotAllowed: if it was paid before."""
-        return self._change_and_announce(
-            transaction, lambda newest: newest.decline(at=datetime.now(UTC))
-        )
+        return self._change_and_announce(transaction, lambda newest: newest.decline(at=self.now()))
 
     def reverse(self, transaction: Transaction) -> Transaction:
         """:raises NotAllowed: unless it is paid."""
-        return self._change_and_announce(
-            transaction, lambda newest: newest.reverse(at=datetime.now(UTC))
-        )
+        return self._change_and_announce(transaction, lambda newest: newest.reverse(at=self.now()))
 
     def refund(self, transaction: Transaction) -> Transaction:
-        """:raises NotAllowed: unless it is paid."""
-        return self._change_and_announce(
-            transaction, lambda newest: newest.refund(at=datetime.now(UTC))
+        """
+        Send all of it back at once, as somebody at the dashboard would.
+
+        :raises NotAllowed: unless it is paid.
+        """
+        return self._change_and_announce(transaction, lambda newest: newest.refund(at=self.now()))
+
+    def order_refund(
+        self,
+        transaction: Transaction,
+        *,
+        amount: Decimal | None = None,
+        reference: str | None = None,
+        reason: str | None = None,
+        meta: Mapping[str, object] | None = None,
+    ) -> Refund:
+        """
+        Take an order to send money back; it settles by the clock. All that is left by default.
+
+        :raises NotAllowed: unless so much of the transaction is left.
+        :raises ReferenceUsed: if there was a refund of that reference.
+        """
+        refund = self.store.add_refund(
+            transaction,
+            lambda newest, earlier: order_refund(
+                newest,
+                earlier,
+                amount=amount,
+                reference=reference,
+                reason=reason,
+                meta=meta,
+                at=self.now(),
+                lasts=timedelta(seconds=self.config.refund_s),
+            ),
         )
+        if not self._held:
+            self._background.begin(partial(self._see_through, refund))
+        return refund
+
+    def settle_refund(self, refund: Refund, end: RefundState) -> Refund:
+        """
+        End it now.
+
+        :raises NotAllowed: if it is settled already.
+        """
+        return self._change_refund(refund, lambda newest: newest.settle(end, at=self.now()))
+
+    def catch_up(self) -> None:
+        """Where time is held: let everything happen that is due by the clock."""
+        for refund in self.store.refunds():
+            self._move_on(refund)
 
     def cancel(self, transaction: Transaction) -> Transaction:
         """
@@ -101,32 +160,30 @@ class LocalChapa:
 
         :raises NotAllowed: if it is dead already or was paid.
         """
-        return self.store.change(
-            transaction, lambda newest: newest.expire_link(at=datetime.now(UTC))
-        )
+        return self.store.change(transaction, lambda newest: newest.expire_link(at=self.now()))
 
     def is_payable(self, transaction: Transaction) -> bool:
         lifetime = timedelta(seconds=self.config.link_lifetime_s)
-        return transaction.is_payable(at=datetime.now(UTC), lifetime=lifetime)
+        return transaction.is_payable(at=self.now(), lifetime=lifetime)
 
     def checkout_url(self, transaction: Transaction) -> str:
         return f"{self.config.checkout_origin}/checkout/payment/{transaction.token}"
 
     def wait(self, seconds: float) -> None:
         """Sleep, but not past the end of this Chapa."""
-        if seconds:
+        if seconds and not self._held:
             self._stopped.wait(seconds)
 
     def reset(self) -> None:
         """Forget all transactions and faults, and what was still to be sent."""
-        self.deliveries.drop()
+        self._background.drop()
         self.store.clear()
         self.faults.clear()
 
     def stop(self) -> None:
         """Wake whatever waits and give up what is still to be sent."""
         self._stopped.set()
-        self.deliveries.drop()
+        self._background.drop()
 
     def _check_payable(self, transaction: Transaction) -> None:
         if not self.is_payable(transaction):
@@ -137,4 +194,23 @@ class LocalChapa:
     ) -> Transaction:
         changed = self.store.change(transaction, change)
         self.deliveries.announce(changed)
+        return changed
+
+    def _see_through(self, refund: Refund, given_up: Event) -> None:
+        while refund.moves_at is not None:
+            if given_up.wait((refund.moves_at - self.now()).total_seconds()):
+                return
+            refund = self._move_on(refund)
+
+    def _move_on(self, refund: Refund) -> Refund:
+        end = RefundState(self.faults.now.refund_end)
+        return self._change_refund(refund, lambda newest: newest.move_on(at=self.now(), end=end))
+
+    def _change_refund(self, refund: Refund, change: Callable[[Refund], Refund]) -> Refund:
+        changed = self.store.change_refund(refund.ref_id, change)
+        transaction = self.store.find(changed.tx_ref, changed.mode)
+        if transaction is not None and is_all_back(transaction, self.store.refunds(transaction)):
+            # Of two refunds that end at the same time both may see that all is back.
+            with suppress(NotAllowed):
+                self.refund(transaction)
         return changed

@@ -13,7 +13,7 @@ from werkzeug.serving import BaseWSGIServer, WSGIRequestHandler, make_server
 from payments.chapa.sandbox.app import create_app
 from payments.chapa.sandbox.config import SandboxConfig
 from payments.chapa.sandbox.faults import FaultSwitches
-from payments.chapa.sandbox.local_chapa import LocalChapa
+from payments.chapa.sandbox.local_chapa import Clock, LocalChapa
 from payments.chapa.sandbox.store import Store
 
 _BACKLOG = 128
@@ -51,9 +51,9 @@ class RunningSandbox:
 
 
 @contextmanager
-def running_sandbox(config: SandboxConfig) -> Iterator[RunningSandbox]:
+def running_sandbox(config: SandboxConfig, clock: Clock | None = None) -> Iterator[RunningSandbox]:
     """Serve in a thread until the block ends; port 0 becomes a free one."""
-    sandbox, server = _bind(config, _Quiet)
+    sandbox, server = _bind(config, _Quiet, clock)
     thread = Thread(target=server.serve_forever, args=(0.02,), name="local-chapa", daemon=True)
     thread.start()
     try:
@@ -83,14 +83,14 @@ class _Quiet(WSGIRequestHandler):
 
 
 def _bind(
-    config: SandboxConfig, handler: type[WSGIRequestHandler]
+    config: SandboxConfig, handler: type[WSGIRequestHandler], clock: Clock | None = None
 ) -> tuple[RunningSandbox, BaseWSGIServer]:
     """The addresses that Chapa gives out carry the port, so the port comes first."""
     host, wanted_port = config.listen_on
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     with socket.create_server((host, wanted_port), family=family, backlog=_BACKLOG) as listener:
         port = listener.getsockname()[1]
-        app = create_app(config.on_port(port))
+        app = create_app(config.on_port(port), clock)
         server = make_server(
             host, port, app, threaded=True, request_handler=handler, fd=listener.fileno()
         )

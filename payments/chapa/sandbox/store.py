@@ -6,10 +6,11 @@ from dataclasses import dataclass
 from datetime import datetime
 from threading import Lock
 
+from payments.chapa.sandbox.refunds import Refund
 from payments.chapa.sandbox.transactions import Transaction
 from payments.chapa.wire import Mode
 
-CALLS = ("initialize", "verify", "cancel")
+_CALLS_OF_A_CHECKOUT = ("initialize", "verify", "cancel")
 
 
 class ReferenceUsed(Exception):
@@ -37,6 +38,7 @@ class Store:
         self._lock = Lock()
         self._transactions: dict[tuple[Mode, str], Transaction] = {}
         self._by_token: dict[str, tuple[Mode, str]] = {}
+        self._refunds: dict[str, Refund] = {}
         self._attempts: dict[str, list[Attempt]] = {}
         self._calls: dict[str, Counter[str]] = {}
 
@@ -71,20 +73,68 @@ class Store:
             key = self._by_token.get(token)
             return None if key is None else self._transactions[key]
 
+    def find_by_reference(self, reference: str) -> Transaction | None:
+        """Return the transaction that Chapa calls so."""
+        with self._lock:
+            known = self._transactions.values()
+            return next((each for each in known if each.reference == reference), None)
+
     def transactions(self) -> list[Transaction]:
         """Return all of them, oldest first."""
         with self._lock:
             return list(self._transactions.values())
+
+    def add_refund(
+        self, transaction: Transaction, order: Callable[[Transaction, list[Refund]], Refund]
+    ) -> Refund:
+        """
+        Keep what `order` makes of a transaction's newest state and its refunds so far, alone.
+
+        :raises ReferenceUsed: if this mode has seen the refund's own reference.
+        """
+        with self._lock:
+            newest = self._transactions[(transaction.mode, transaction.tx_ref)]
+            refund = order(newest, self._refunds_of(newest))
+            taken = {each.reference for each in self._refunds.values() if each.mode == refund.mode}
+            if refund.reference is not None and refund.reference in taken:
+                raise ReferenceUsed
+            self._refunds[refund.ref_id] = refund
+            return refund
+
+    def change_refund(self, ref_id: str, change: Callable[[Refund], Refund]) -> Refund:
+        """Apply a change to the newest state of a refund, alone; return the new state."""
+        with self._lock:
+            changed = change(self._refunds[ref_id])
+            self._refunds[ref_id] = changed
+            return changed
+
+    def find_refund(self, ref_id: str) -> Refund | None:
+        with self._lock:
+            return self._refunds.get(ref_id)
+
+    def refunds(self, transaction: Transaction | None = None) -> list[Refund]:
+        """Return the refunds of a transaction, or all, oldest first."""
+        with self._lock:
+            if transaction is None:
+                return list(self._refunds.values())
+            return self._refunds_of(transaction)
+
+    def _refunds_of(self, transaction: Transaction) -> list[Refund]:
+        key = (transaction.mode, transaction.tx_ref)
+        return [each for each in self._refunds.values() if (each.mode, each.tx_ref) == key]
 
     def count_call(self, kind: str, tx_ref: str) -> None:
         with self._lock:
             self._calls.setdefault(tx_ref, Counter())[kind] += 1
 
     def calls(self, tx_ref: str) -> dict[str, int]:
-        """Return how often each call was made for a reference, failed and unknown ones too."""
+        """
+        Return how often each call was made for a reference, failed and unknown ones too.
+
+        The three calls of a checkout are always there, others once they were made.
+        """
         with self._lock:
-            counted = self._calls.get(tx_ref, Counter())
-            return {kind: counted[kind] for kind in CALLS}
+            return dict.fromkeys(_CALLS_OF_A_CHECKOUT, 0) | self._calls.get(tx_ref, Counter())
 
     def called_references(self) -> list[str]:
         with self._lock:
@@ -104,5 +154,6 @@ class Store:
         with self._lock:
             self._transactions.clear()
             self._by_token.clear()
+            self._refunds.clear()
             self._attempts.clear()
             self._calls.clear()

@@ -34,7 +34,7 @@ class NotAllowed(Exception):
     """The transaction is not in a state for this; says so in a sentence."""
 
 
-def _random_text(length: int) -> str:
+def random_text(length: int) -> str:
     return "".join(secrets.choice(_LETTERS_AND_DIGITS) for _ in range(length))
 
 
@@ -58,7 +58,7 @@ class Transaction:
     meta: Mapping[str, object] | None = None
     created_at: datetime
     updated_at: datetime
-    token: str = field(default_factory=lambda: _random_text(45))
+    token: str = field(default_factory=lambda: random_text(45))
     status: Status = Status.PENDING
     link_expired: bool = False
     attempts: int = 0
@@ -130,6 +130,6 @@ class Transaction:
             charge=charge,
             failure_reason=reason,
             attempts=self.attempts + 1,
-            reference=self.reference or f"AP{_random_text(10)}",
+            reference=self.reference or f"AP{random_text(10)}",
             updated_at=at,
         )

@@ -93,6 +93,12 @@ REFUSALS: Final[dict[str, Trouble]] = {
     "lose": lambda *_: drop_connection(),
 }
 
+#: What a refund alone says.
+REFUND_REFUSALS: Final[dict[str, Trouble]] = {
+    "insufficient": lambda *_: failed(400, "Insufficient Balance"),
+    "lose": lambda *_: drop_connection(),
+}
+
 #: Where initialize leads instead of the checkout page. The first part of each is that page's host.
 TRICKS: Final[dict[str, Callable[[str], str]]] = {
     "elsewhere": lambda host: f"http://{host}.pay.invalid/checkout/payment/x",

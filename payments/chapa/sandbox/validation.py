@@ -45,12 +45,12 @@ def find_complaints(fields: Mapping[str, object]) -> Complaints:
     """Return everything wrong with a request, field by field; empty if it will do."""
     found = {
         "amount": _amount_complaint(fields.get("amount")),
-        "currency": "" if _text(fields.get("currency")) else "validation.required",
-        "tx_ref": _tx_ref_complaint(_text(fields.get("tx_ref"))),
-        "email": _email_complaint(_text(fields.get("email"))),
-        "phone_number": _phone_complaint(_text(fields.get("phone_number"))),
-        "callback_url": _url_complaint(_text(fields.get("callback_url"))),
-        "return_url": _url_complaint(_text(fields.get("return_url"))),
+        "currency": "" if text_of(fields.get("currency")) else "validation.required",
+        "tx_ref": _tx_ref_complaint(text_of(fields.get("tx_ref"))),
+        "email": _email_complaint(text_of(fields.get("email"))),
+        "phone_number": _phone_complaint(text_of(fields.get("phone_number"))),
+        "callback_url": _url_complaint(text_of(fields.get("callback_url"))),
+        "return_url": _url_complaint(text_of(fields.get("return_url"))),
     }
     for name, length in _LENGTHS.items():
         found[name] = _text_complaint(name, _custom(fields, name.split(".")[1]), length)
@@ -61,16 +61,16 @@ def open_transaction(fields: Mapping[str, object], *, mode: Mode, at: datetime) 
     """Return the transaction that a request without complaints opens."""
     meta = fields.get("meta")
     return Transaction(
-        tx_ref=_text(fields.get("tx_ref")),
+        tx_ref=text_of(fields.get("tx_ref")),
         mode=mode,
-        amount=Decimal(_text(fields.get("amount")).strip()),
-        currency=_text(fields.get("currency")),
-        first_name=_text(fields.get("first_name")) or None,
-        last_name=_text(fields.get("last_name")) or None,
-        email=_text(fields.get("email")) or None,
-        phone_number=_text(fields.get("phone_number")) or None,
-        callback_url=_text(fields.get("callback_url")) or None,
-        return_url=_text(fields.get("return_url")) or None,
+        amount=Decimal(text_of(fields.get("amount")).strip()),
+        currency=text_of(fields.get("currency")),
+        first_name=text_of(fields.get("first_name")) or None,
+        last_name=text_of(fields.get("last_name")) or None,
+        email=text_of(fields.get("email")) or None,
+        phone_number=text_of(fields.get("phone_number")) or None,
+        callback_url=text_of(fields.get("callback_url")) or None,
+        return_url=text_of(fields.get("return_url")) or None,
         title=_custom(fields, "title") or None,
         description=_custom(fields, "description") or None,
         logo=_custom(fields, "logo") or None,
@@ -80,21 +80,27 @@ def open_transaction(fields: Mapping[str, object], *, mode: Mode, at: datetime) 
     )
 
 
-def _text(value: object) -> str:
+def text_of(value: object) -> str:
+    """Return a text or a number as text; nothing of anything else."""
     return str(value) if isinstance(value, str | Decimal) else ""
+
+
+def is_numeric(value: object) -> bool:
+    """Return whether Chapa takes this for an amount."""
+    return _NUMERIC.fullmatch(text_of(value)) is not None
 
 
 def _custom(fields: Mapping[str, object], name: str) -> str:
     customization = fields.get("customization")
-    return _text(customization.get(name)) if isinstance(customization, dict) else ""
+    return text_of(customization.get(name)) if isinstance(customization, dict) else ""
 
 
 def _amount_complaint(value: object) -> str:
     if value is None or value == "":
         return "validation.required"
-    if not _NUMERIC.fullmatch(_text(value)):
+    if not is_numeric(value):
         return "validation.numeric"
-    amount = Decimal(_text(value).strip())
+    amount = Decimal(text_of(value).strip())
     if amount < _SMALLEST_AMOUNT:
         return "validation.min.numeric"
     return "The amount must not exceed 1000000." if amount > _LARGEST_AMOUNT else ""

@@ -24,6 +24,8 @@ def test_the_environment_sets_it_up() -> None:
         SANDBOX_CALLBACK="off",
         SANDBOX_LATENCY_S="0.5",
         SANDBOX_RETRY_S="2",
+        SANDBOX_REFUND_S="3",
+        CHAPA_SANDBOX_TEST_REFUNDS="on",
     )
 
     assert config.secret_keys == (TEST_KEY,)
@@ -31,7 +33,8 @@ def test_the_environment_sets_it_up() -> None:
     assert config.checkout_origin == "http://pay.test:8010"
     assert config.signature_header == "chapa-signature"
     assert (config.webhook, config.callback) == (False, False)
-    assert (config.latency_s, config.retry_s) == (0.5, 2)
+    assert (config.latency_s, config.retry_s, config.refund_s) == (0.5, 2, 3)
+    assert config.test_refunds
 
 
 def test_what_is_not_set_has_a_safe_default() -> None:
