@@ -1,4 +1,4 @@
-"""`python -m payments.chapa.sandbox`, set up by the environment as docs/chapa.md says."""
+"""`python -m payments.chapa.sandbox`, set up by the environment as docs/local-chapa.md says."""
 
 import os
 import sys

@@ -5,7 +5,7 @@ import json
 from flask import Response
 
 
-def succeeded(message: str, data: dict[str, object] | None) -> Response:
+def succeeded(message: str, data: object) -> Response:
     return json_answer(200, {"message": message, "status": "success", "data": data})
 
 

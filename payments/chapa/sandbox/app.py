@@ -6,6 +6,7 @@ from payments.chapa.sandbox.api import api_blueprint
 from payments.chapa.sandbox.checkout import checkout_blueprint
 from payments.chapa.sandbox.config import SandboxConfig
 from payments.chapa.sandbox.control import control_blueprint
+from payments.chapa.sandbox.list_api import list_blueprint
 from payments.chapa.sandbox.local_chapa import Clock, LocalChapa
 from payments.chapa.sandbox.refund_api import refund_blueprint
 
@@ -16,6 +17,7 @@ def create_app(config: SandboxConfig, clock: Clock | None = None) -> Flask:
     app = Flask(__name__)
     app.extensions["chapa"] = chapa
     app.register_blueprint(api_blueprint(chapa))
+    app.register_blueprint(list_blueprint(chapa))
     app.register_blueprint(refund_blueprint(chapa))
     app.register_blueprint(checkout_blueprint(chapa))
     app.register_blueprint(control_blueprint(chapa))

@@ -3,7 +3,9 @@
 import json
 from datetime import datetime
 from decimal import Decimal
+from zlib import crc32
 
+from payments.chapa.sandbox.balances import Balance
 from payments.chapa.sandbox.refunds import Refund
 from payments.chapa.sandbox.transactions import Status, Transaction
 
@@ -62,6 +64,51 @@ def refund_details(refund: Refund) -> dict[str, object]:
         "payment_reference": refund.payment_reference,
         "status": refund.state.value,
     }
+
+
+def listed_transaction(transaction: Transaction) -> dict[str, object]:
+    """Return one of `data.transactions`: three decimals, and no sign of the merchant's `tx_ref`."""
+    return {
+        "status": transaction.status.value,
+        "ref_id": transaction.reference,
+        "type": "API" if transaction.attempts else "Unknown",
+        "created_at": timestamp(transaction.created_at),
+        "currency": transaction.currency,
+        "amount": f"{transaction.amount:.3f}",
+        "charge": f"{transaction.charge or 0:.3f}",
+        "trans_id": None,
+        "payment_method": transaction.method,
+        "customer": {
+            "id": crc32(transaction.token.encode()),
+            "email": transaction.email,
+            "first_name": transaction.first_name,
+            "last_name": transaction.last_name,
+            "mobile": transaction.phone_number,
+        },
+    }
+
+
+def account_balance(balance: Balance) -> dict[str, object]:
+    """Return one of `data` of balances."""
+    return {
+        "currency": balance.currency,
+        "available_balance": _number(balance.available),
+        "ledger_balance": _number(balance.ledger),
+    }
+
+
+def transaction_events(transaction: Transaction) -> list[dict[str, object]]:
+    """Return `data` of events, oldest first."""
+    return [
+        {
+            "item": number,
+            "message": happening.message,
+            "type": "error" if happening.is_error else "log",
+            "created_at": timestamp(happening.at),
+            "updated_at": timestamp(happening.at),
+        }
+        for number, happening in enumerate(transaction.happenings, start=1)
+    ]
 
 
 def event_name(transaction: Transaction) -> str:

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
+from decimal import Decimal
 from typing import Self
 from urllib.parse import urlsplit
 
@@ -42,6 +43,8 @@ class SandboxConfig:
     retry_s: float = 5.0
     # Chapa takes days over a refund.
     refund_s: float = 10.0
+    # In each currency, beside what comes in: a refund takes more than its payment brought.
+    opening_balance: Decimal = Decimal(1_000_000)
     # Chapa refuses refunds to test keys; a demonstration may want to see one.
     test_refunds: bool = False
     # Chapa's default for a checkout: an hour.
@@ -60,7 +63,7 @@ class SandboxConfig:
     @classmethod
     def from_environment(cls, environment: Mapping[str, str]) -> Self:
         """
-        Read the variables that docs/chapa.md lists.
+        Read the variables that docs/local-chapa.md lists.
 
         :raises ValueError: naming the variable that is missing or malformed.
         """

@@ -17,6 +17,9 @@ _CHOICES = {
     "cancel": (*_ANSWERS, "race"),
     "refund": (*_ANSWERS, *REFUND_REFUSALS, "no_ref_id"),
     "verify_refund": (*_ANSWERS, "404"),
+    "transactions": _ANSWERS,
+    "events": _ANSWERS,
+    "balances": _ANSWERS,
     "refund_end": ("refunded", "reversed"),
     "test_refunds": ("on", "off"),
 }
@@ -41,6 +44,9 @@ class Faults:
     cancel: str = "ok"
     refund: str = "ok"
     verify_refund: str = "ok"
+    transactions: str = "ok"
+    events: str = "ok"
+    balances: str = "ok"
     refund_end: str = "refunded"
     test_refunds: str = "off"
     effect: str = "off"

@@ -8,12 +8,14 @@ from functools import partial
 from threading import Event
 
 from payments.chapa.sandbox.background import Background
+from payments.chapa.sandbox.balances import Balance, balance_of
 from payments.chapa.sandbox.config import SandboxConfig
 from payments.chapa.sandbox.deliveries import Deliveries
 from payments.chapa.sandbox.faults import Faults, FaultSwitches
 from payments.chapa.sandbox.refunds import Refund, RefundState, is_all_back, order_refund
 from payments.chapa.sandbox.store import Store
 from payments.chapa.sandbox.transactions import NotAllowed, Transaction
+from payments.chapa.wire import Mode
 
 # Any other number ends in a failed payment. Source: docs/chapa.md, "Test numbers".
 PAYING_NUMBERS = (
@@ -121,9 +123,12 @@ class LocalChapa:
         """
         Take an order to send money back; it settles by the clock. All that is left by default.
 
-        :raises NotAllowed: unless so much of the transaction is left.
+        :raises NotAllowed: unless so much is left of the transaction, and on the account.
         :raises ReferenceUsed: if there was a refund of that reference.
         """
+        available = self.balance(transaction.currency, transaction.mode).available
+        if (transaction.amount if amount is None else amount) > available:
+            raise NotAllowed("Insufficient Balance")
         refund = self.store.add_refund(
             transaction,
             lambda newest, earlier: order_refund(
@@ -148,6 +153,14 @@ class LocalChapa:
         :raises NotAllowed: if it is settled already.
         """
         return self._change_refund(refund, lambda newest: newest.settle(end, at=self.now()))
+
+    def balance(self, currency: str, mode: Mode) -> Balance:
+        return balance_of(
+            currency,
+            self.config.opening_balance,
+            [each for each in self.store.transactions() if each.mode is mode],
+            [each for each in self.store.refunds() if each.mode is mode],
+        )
 
     def catch_up(self) -> None:
         """Where time is held: let everything happen that is due by the clock."""

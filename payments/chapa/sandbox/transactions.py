@@ -39,6 +39,15 @@ def random_text(length: int) -> str:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Happening:
+    """One line of what Chapa shows of a transaction's past."""
+
+    message: str
+    is_error: bool
+    at: datetime
+
+
+@dataclass(frozen=True, kw_only=True)
 class Transaction:
     """One checkout. Amounts are in major units; every change makes a new value."""
 
@@ -66,6 +75,7 @@ class Transaction:
     method: str | None = None
     charge: Decimal | None = None
     failure_reason: str | None = None
+    happenings: tuple[Happening, ...] = ()
 
     def is_payable(self, *, at: datetime, lifetime: timedelta) -> bool:
         """Whether the link still takes money."""
@@ -110,7 +120,9 @@ class Transaction:
     def _give_back(self, status: Status, *, at: datetime) -> Self:
         if self.status is not Status.SUCCESS:
             raise NotAllowed(f"a {self.status} transaction cannot become {status}")
-        return replace(self, status=status, updated_at=at)
+        done = Happening(message=f"The payment was {status}", is_error=False, at=at)
+        happenings = (*self.happenings, done)
+        return replace(self, status=status, updated_at=at, happenings=happenings)
 
     def _attempt(
         self,
@@ -123,6 +135,13 @@ class Transaction:
     ) -> Self:
         if self.status not in UNPAID:
             raise NotAllowed(f"the transaction is {self.status}")
+        tried = f"Attempted to make payment with {method}" if method else "Opened the payment page"
+        ended = reason or "The payment was completed"
+        happenings = (
+            *self.happenings,
+            Happening(message=tried, is_error=False, at=at),
+            Happening(message=ended, is_error=bool(reason), at=at),
+        )
         return replace(
             self,
             status=status,
@@ -132,4 +151,5 @@ class Transaction:
             attempts=self.attempts + 1,
             reference=self.reference or f"AP{random_text(10)}",
             updated_at=at,
+            happenings=happenings,
         )
