@@ -83,7 +83,7 @@ def _verify(chapa: LocalChapa, tx_ref: str, fault: str) -> Response:
     transaction = _find(chapa, tx_ref, mode)
     if transaction is None:
         raise Refusal(400, "Invalid transaction reference")
-    data = bodies.verification(transaction.claiming(chapa.faults.now.amount))
+    data = bodies.verification(chapa.as_claimed(transaction))
     if fault == "pending":
         data |= {"status": Status.PENDING.value, "charge": None, "method": None, "type": "Unknown"}
         data.pop("reference", None)

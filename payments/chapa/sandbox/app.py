@@ -5,6 +5,7 @@ from flask import Flask
 from payments.chapa.sandbox.api import api_blueprint
 from payments.chapa.sandbox.checkout import checkout_blueprint
 from payments.chapa.sandbox.config import SandboxConfig
+from payments.chapa.sandbox.console import console_blueprint
 from payments.chapa.sandbox.control import control_blueprint
 from payments.chapa.sandbox.list_api import list_blueprint
 from payments.chapa.sandbox.local_chapa import Clock, LocalChapa
@@ -20,6 +21,7 @@ def create_app(config: SandboxConfig, clock: Clock | None = None) -> Flask:
     app.register_blueprint(list_blueprint(chapa))
     app.register_blueprint(refund_blueprint(chapa))
     app.register_blueprint(checkout_blueprint(chapa))
+    app.register_blueprint(console_blueprint(chapa))
     app.register_blueprint(control_blueprint(chapa))
     app.add_url_rule("/healthz", view_func=healthz)
     return app

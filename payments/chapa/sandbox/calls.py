@@ -47,8 +47,8 @@ def answer_call(
 ) -> Response:
     """Count the call and carry it out, unless the fault that is switched on for it says else."""
     chapa.store.count_call(kind, tx_ref)
-    faults = chapa.faults.now
-    fault = str(getattr(faults, kind))
+    faults = chapa.faults.of(tx_ref)
+    fault = chapa.faults.choose(kind, tx_ref)
     chapa.wait(faults.latency_s)
     trouble = _SPOILT.get(fault)
     if trouble is None:

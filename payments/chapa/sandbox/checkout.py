@@ -1,27 +1,27 @@
-"""The page where the traveller pays, and the list of all transactions. Works without scripts."""
+"""The pages of the checkout: pay, code, receipt. All work without scripts."""
 
 from decimal import Decimal
 
 from flask import Blueprint, abort, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 
-from payments.chapa.sandbox.local_chapa import DEFAULT_NUMBER, PAYING_NUMBERS, LocalChapa
-from payments.chapa.sandbox.transactions import NotAllowed, Status, Transaction
+from payments.chapa.sandbox.local_chapa import LocalChapa
+from payments.chapa.sandbox.paying import (
+    CODE,
+    DEFAULT_NUMBER,
+    METHODS,
+    METHODS_WITH_CODE,
+    PAYING_NUMBERS,
+)
+from payments.chapa.sandbox.transactions import UNPAID, NotAllowed, Status, Transaction
 
-_LONGEST_LIST = 200
 _PAGE = "/checkout/payment/<token>"
 
 
 def checkout_blueprint(chapa: LocalChapa) -> Blueprint:
-    """Return the checkout page, its three buttons, and the list at /."""
+    """Return the checkout page with its buttons, the page for the code, and the receipt."""
     pages = Blueprint("checkout", __name__)
     pages.add_app_template_filter(_grouped, "grouped")
-
-    @pages.get("/")
-    def list_transactions() -> str:
-        newest_first = chapa.store.transactions()[::-1][:_LONGEST_LIST]
-        rows = [(each, chapa.store.attempts(each.tx_ref)) for each in newest_first]
-        return render_template("transactions.html", rows=rows)
 
     @pages.get(_PAGE)
     def page(token: str) -> str:
@@ -29,19 +29,32 @@ def checkout_blueprint(chapa: LocalChapa) -> Blueprint:
 
     @pages.post(f"{_PAGE}/pay")
     def pay(token: str) -> ResponseReturnValue:
-        phone_number = request.form.get("phone_number", "").strip()
+        transaction = _find(chapa, token)
+        if not chapa.is_payable(transaction):
+            return _show(chapa, transaction), 409
+        if _typed("method") in METHODS_WITH_CODE and "code" not in request.form:
+            return render_template(
+                "code.html",
+                transaction=transaction,
+                phone_number=_typed("phone_number"),
+                method=_typed("method"),
+                method_name=METHODS[_typed("method")],
+                code=CODE,
+            )
         try:
-            paid = chapa.pay_on_page(_find(chapa, token), phone_number)
+            tried = chapa.page.pay(
+                transaction, _typed("phone_number"), method=_typed("method"), code=_typed("code")
+            )
         except NotAllowed:
             return _show(chapa, _find(chapa, token)), 409
-        if paid.status is Status.SUCCESS and paid.return_url:
-            return redirect(_damaged(paid.return_url), 303)
+        if tried.status is Status.SUCCESS and tried.return_url:
+            return redirect(_damaged(tried.return_url), 303)
         return redirect(url_for("checkout.page", token=token), 303)
 
     @pages.post(f"{_PAGE}/decline")
     def decline(token: str) -> ResponseReturnValue:
         try:
-            chapa.decline_on_page(_find(chapa, token))
+            chapa.page.decline(_find(chapa, token))
         except NotAllowed:
             return _show(chapa, _find(chapa, token)), 409
         return redirect(url_for("checkout.page", token=token), 303)
@@ -50,7 +63,18 @@ def checkout_blueprint(chapa: LocalChapa) -> Blueprint:
     def leave(token: str) -> str:
         return render_template("closed.html", transaction=_find(chapa, token), left=True)
 
+    @pages.get("/payment-receipt/<reference>")
+    def receipt(reference: str) -> str:
+        transaction = chapa.store.find_by_reference(reference)
+        if transaction is None or transaction.status in UNPAID:
+            abort(404)
+        return render_template("receipt.html", transaction=transaction, methods=METHODS)
+
     return pages
+
+
+def _typed(name: str) -> str:
+    return request.form.get(name, "").strip()
 
 
 def _find(chapa: LocalChapa, token: str) -> Transaction:
@@ -64,7 +88,9 @@ def _show(chapa: LocalChapa, transaction: Transaction) -> str:
         "checkout.html",
         transaction=transaction,
         phone_number=_prefilled(transaction),
+        methods=METHODS,
         paying_numbers=PAYING_NUMBERS,
+        code=CODE,
     )
 
 

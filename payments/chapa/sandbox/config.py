@@ -41,6 +41,8 @@ class SandboxConfig:
     hang_s: float = 30.0
     # Chapa waits 10 minutes; a demonstration has less time.
     retry_s: float = 5.0
+    # How much later a delivery or a payment comes that is made late by a fault.
+    delay_s: float = 10.0
     # Chapa takes days over a refund.
     refund_s: float = 10.0
     # In each currency, beside what comes in: a refund takes more than its payment brought.
@@ -81,6 +83,7 @@ class SandboxConfig:
             latency_s=read.seconds("SANDBOX_LATENCY_S", cls.latency_s),
             hang_s=read.seconds("SANDBOX_HANG_S", cls.hang_s),
             retry_s=read.seconds("SANDBOX_RETRY_S", cls.retry_s),
+            delay_s=read.seconds("SANDBOX_DELAY_S", cls.delay_s),
             refund_s=read.seconds("SANDBOX_REFUND_S", cls.refund_s),
             test_refunds=read.switch("CHAPA_SANDBOX_TEST_REFUNDS", "off"),
             link_lifetime_s=read.seconds("SANDBOX_LINK_LIFETIME_S", cls.link_lifetime_s),

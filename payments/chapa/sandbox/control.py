@@ -5,10 +5,11 @@ from dataclasses import asdict
 from flask import Blueprint, Response, abort, jsonify, request
 
 from payments.chapa.sandbox import bodies
+from payments.chapa.sandbox.delivery import Attempt
 from payments.chapa.sandbox.faults import Faults
 from payments.chapa.sandbox.local_chapa import LocalChapa
 from payments.chapa.sandbox.refunds import Refund, RefundState
-from payments.chapa.sandbox.store import Attempt
+from payments.chapa.sandbox.switches import USUAL_KINDS, Chance
 from payments.chapa.sandbox.transactions import NotAllowed, Status, Transaction
 
 _MOST_WEBHOOKS = 200
@@ -21,6 +22,8 @@ def control_blueprint(chapa: LocalChapa) -> Blueprint:
     _add_moves(control, chapa)
     _add_refunds(control, chapa)
     _add_faults(control, chapa)
+    _add_faults_of_one(control, chapa)
+    _add_chance(control, chapa)
 
     @control.errorhandler(NotAllowed)
     def conflict(reason: NotAllowed) -> tuple[Response, int]:
@@ -95,6 +98,54 @@ def _add_refunds(control: Blueprint, chapa: LocalChapa) -> None:
     def settle_refund(ref_id: str, end: str) -> Response:
         refund = chapa.store.find_refund(ref_id) or abort(404)
         return jsonify(_shown_refund(chapa.settle_refund(refund, RefundState(end))))
+
+
+def _add_faults_of_one(control: Blueprint, chapa: LocalChapa) -> None:
+    @control.get("/transactions/<tx_ref>/faults")
+    def show_own_faults(tx_ref: str) -> Response:
+        return jsonify(_shown_faults(chapa.faults.of(tx_ref)))
+
+    @control.post("/transactions/<tx_ref>/faults")
+    def set_own_faults(tx_ref: str) -> Response:
+        return jsonify(_shown_faults(chapa.faults.set_for(tx_ref, _read_object())))
+
+    @control.delete("/transactions/<tx_ref>/faults")
+    def clear_own_faults(tx_ref: str) -> Response:
+        chapa.faults.clear_for(tx_ref)
+        return jsonify(_shown_faults(chapa.faults.of(tx_ref)))
+
+
+def _add_chance(control: Blueprint, chapa: LocalChapa) -> None:
+    @control.get("/chance")
+    def show_chance() -> Response:
+        return jsonify(_shown_chance(chapa.faults.chance))
+
+    @control.post("/chance")
+    def set_chance() -> Response:
+        return jsonify(_shown_chance(_leave_to_chance(chapa, _read_object())))
+
+    @control.delete("/chance")
+    def clear_chance() -> Response:
+        chapa.faults.leave_nothing_to_chance()
+        return jsonify(_shown_chance(None))
+
+
+def _leave_to_chance(chapa: LocalChapa, wish: dict[str, object]) -> Chance:
+    if unknown := set(wish) - {"seed", "rate", "kinds"}:
+        raise ValueError(f"there is no {min(unknown)}")
+    seed, rate, kinds = wish.get("seed"), wish.get("rate"), wish.get("kinds", USUAL_KINDS)
+    # JSON's true is an int to Python.
+    if type(seed) is not int:
+        raise ValueError("seed must be a whole number")
+    if type(rate) not in (int, float):
+        raise ValueError("rate must be a number")
+    if not isinstance(kinds, list | tuple) or not all(isinstance(each, str) for each in kinds):
+        raise ValueError("kinds must be a list of names")
+    return chapa.faults.leave_to_chance(seed=seed, rate=float(str(rate)), kinds=kinds)
+
+
+def _shown_chance(chance: Chance | None) -> dict[str, object] | None:
+    return None if chance is None else asdict(chance)
 
 
 def _add_faults(control: Blueprint, chapa: LocalChapa) -> None:

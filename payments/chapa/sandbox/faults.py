@@ -1,27 +1,56 @@
-"""Troubles that can be switched on, to see whether Guzo survives them."""
+"""Troubles that can be switched on, to see whether Guzo survives them. Pure."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, fields
 from decimal import Decimal, InvalidOperation
-from threading import Lock
 
 from payments.chapa.sandbox.troubles import REFUND_REFUSALS, REFUSALS, TRICKS, TROUBLES
 
 _ANSWERS = ("ok", *TROUBLES)
-_CHOICES = {
-    "webhook": ("on", "off"),
-    "callback": ("on", "off"),
-    "effect": ("on", "off"),
+#: Where a switch does nothing.
+AT_REST = ("ok", "on")
+CHOICES: Mapping[str, tuple[str, ...]] = {
+    "webhook": (
+        "on",
+        "off",
+        "drop",
+        "delay",
+        "duplicate",
+        "reorder",
+        "forge",
+        "constant",
+        "escaped",
+    ),
+    "callback": ("on", "off", "drop"),
+    "payment": ("ok", "fail_first", "late"),
+    "claim": ("ok", "gross", "amount", "currency", "mode", "tx_ref"),
     "initialize": (*_ANSWERS, *REFUSALS, *TRICKS),
     "verify": (*_ANSWERS, "pending", "404", "unpaid"),
-    "cancel": (*_ANSWERS, "race"),
+    "cancel": (*_ANSWERS, "race", "lose"),
     "refund": (*_ANSWERS, *REFUND_REFUSALS, "no_ref_id"),
     "verify_refund": (*_ANSWERS, "404"),
+    "refund_end": ("refunded", "reversed"),
     "transactions": _ANSWERS,
     "events": _ANSWERS,
     "balances": _ANSWERS,
-    "refund_end": ("refunded", "reversed"),
     "test_refunds": ("on", "off"),
+    "effect": ("on", "off"),
+}
+_USUAL = ("500", "html", "429", "timeout")
+#: What may go wrong by chance: what Chapa or the way to it does now and then.
+BY_CHANCE: Mapping[str, tuple[str, ...]] = {
+    "webhook": ("drop", "delay", "duplicate", "reorder", "forge", "constant", "escaped"),
+    "callback": ("drop",),
+    "payment": ("fail_first", "late"),
+    "claim": ("gross", "amount", "currency", "mode"),
+    "initialize": (*_USUAL, "lose"),
+    "verify": (*_USUAL, "pending", "404", "unpaid"),
+    "cancel": (*_USUAL, "lose"),
+    "refund": (*_USUAL, "lose", "insufficient", "no_ref_id"),
+    "verify_refund": _USUAL,
+    "transactions": _USUAL,
+    "events": _USUAL,
+    "balances": _USUAL,
 }
 _LONGEST_LATENCY_S = 60.0
 _LARGEST_AMOUNT = Decimal(10) ** 12
@@ -32,13 +61,16 @@ class Faults:
     """
     What is wrong at the moment.
 
+    `payment` is how a payment on the checkout page goes, `claim` what verify, list and webhooks
+    say wrongly of it; `amount` is what they claim instead, whatever `claim` says.
     `refund_end` is how refunds end, `test_refunds` whether a test key may have any.
     `effect` says whether a call that is answered with a trouble is carried out all the same.
-    `amount` is what verify and webhooks claim instead.
     """
 
     webhook: str = "on"
     callback: str = "on"
+    payment: str = "ok"
+    claim: str = "ok"
     initialize: str = "ok"
     verify: str = "ok"
     cancel: str = "ok"
@@ -54,39 +86,17 @@ class Faults:
     amount: Decimal | None = None
 
 
-class FaultSwitches:
-    """The switches and the position each starts in. Safe for many threads."""
+def checked_changes(changes: Mapping[str, object]) -> dict[str, object]:
+    """
+    Return the changes with their values as `Faults` has them.
 
-    def __init__(self, start: Faults) -> None:
-        self._lock = Lock()
-        self._start = start
-        self._now = start
-
-    @property
-    def now(self) -> Faults:
-        return self._now
-
-    def set(self, changes: Mapping[str, object]) -> Faults:
-        """
-        Turn some switches, leaving the others; return all positions.
-
-        :raises ValueError: naming the first switch or position that does not exist; then
-            nothing is turned.
-        """
-        known = {each.name for each in fields(Faults)}
-        for name in changes:
-            if name not in known:
-                raise ValueError(f"there is no fault called {name}")
-        checked = {name: _checked(name, value) for name, value in changes.items()}
-        with self._lock:
-            # Names and values were checked one by one, which mypy cannot see.
-            self._now = replace(self._now, **checked)  # type: ignore[arg-type]
-            return self._now
-
-    def clear(self) -> None:
-        """Put every switch back to where it started."""
-        with self._lock:
-            self._now = self._start
+    :raises ValueError: naming the first switch or position that does not exist.
+    """
+    known = {each.name for each in fields(Faults)}
+    for name in changes:
+        if name not in known:
+            raise ValueError(f"there is no fault called {name}")
+    return {name: _checked(name, value) for name, value in changes.items()}
 
 
 def _checked(name: str, value: object) -> object:
@@ -94,8 +104,8 @@ def _checked(name: str, value: object) -> object:
         return _checked_latency(value)
     if name == "amount":
         return _checked_amount(value)
-    if value not in _CHOICES[name]:
-        raise ValueError(f"{name} must be one of {', '.join(_CHOICES[name])}")
+    if value not in CHOICES[name]:
+        raise ValueError(f"{name} must be one of {', '.join(CHOICES[name])}")
     return value
 
 

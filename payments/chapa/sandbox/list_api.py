@@ -60,8 +60,7 @@ def _list_transactions(chapa: LocalChapa) -> Response:
         "prev_page_url": address(page - 1) if page > 1 else None,
     }
     shown = newest_first[start : start + per_page]
-    claimed = chapa.faults.now.amount
-    listed = [bodies.listed_transaction(each.claiming(claimed)) for each in shown]
+    listed = [bodies.listed_transaction(chapa.as_claimed(each)) for each in shown]
     data = {"transactions": listed, "pagination": pagination}
     return succeeded("Transactions retrieved successfully", data)
 

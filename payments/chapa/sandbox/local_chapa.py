@@ -9,24 +9,16 @@ from threading import Event
 
 from payments.chapa.sandbox.background import Background
 from payments.chapa.sandbox.balances import Balance, balance_of
+from payments.chapa.sandbox.claims import claimed
 from payments.chapa.sandbox.config import SandboxConfig
 from payments.chapa.sandbox.deliveries import Deliveries
-from payments.chapa.sandbox.faults import Faults, FaultSwitches
+from payments.chapa.sandbox.faults import Faults
+from payments.chapa.sandbox.paying import Paying
 from payments.chapa.sandbox.refunds import Refund, RefundState, is_all_back, order_refund
 from payments.chapa.sandbox.store import Store
-from payments.chapa.sandbox.transactions import NotAllowed, Transaction
+from payments.chapa.sandbox.switches import FaultSwitches
+from payments.chapa.sandbox.transactions import NotAllowed, Status, Transaction
 from payments.chapa.wire import Mode
-
-# Any other number ends in a failed payment. Source: docs/chapa.md, "Test numbers".
-PAYING_NUMBERS = (
-    "0900123456",
-    "0900112233",
-    "0900881111",
-    "0700123456",
-    "0700112233",
-    "0700881111",
-)
-DEFAULT_NUMBER = PAYING_NUMBERS[0]
 
 Clock = Callable[[], datetime]
 
@@ -58,32 +50,17 @@ class LocalChapa:
             )
         )
         self._background = Background()
-        self.deliveries = Deliveries(config, self.store, self.faults, self._background)
+        background = None if self._held else self._background
+        self.deliveries = Deliveries(config, self.store, self.faults, self.now, background)
+        self.page = Paying(
+            lambda: self.config,
+            self.store,
+            self.faults,
+            self.now,
+            background,
+            self._change_and_announce,
+        )
         self._stopped = Event()
-
-    def pay_on_page(self, transaction: Transaction, phone_number: str) -> Transaction:
-        """
-        Try to pay with a number typed on the checkout page.
-
-        :raises NotAllowed: if the link no longer takes money.
-        """
-
-        def attempt(newest: Transaction) -> Transaction:
-            self._check_payable(newest)
-            method = "mpesa" if phone_number.startswith("07") else "telebirr"
-            move = newest.pay if phone_number in PAYING_NUMBERS else newest.fail
-            return move(method=method, at=self.now())
-
-        return self._change_and_announce(transaction, attempt)
-
-    def decline_on_page(self, transaction: Transaction) -> Transaction:
-        """:raises NotAllowed: if the link no longer takes money."""
-
-        def attempt(newest: Transaction) -> Transaction:
-            self._check_payable(newest)
-            return newest.decline(at=self.now())
-
-        return self._change_and_announce(transaction, attempt)
 
     def pay(self, transaction: Transaction) -> Transaction:
         """
@@ -163,9 +140,25 @@ class LocalChapa:
         )
 
     def catch_up(self) -> None:
-        """Where time is held: let everything happen that is due by the clock."""
+        """Where time is held: let everything happen that is due by the clock, and return then."""
         for refund in self.store.refunds():
             self._move_on(refund)
+        self.page.let_arrive_due()
+        self.deliveries.send_due()
+
+    def next_due_at(self) -> datetime | None:
+        """Return when something happens next by itself, so that a held clock can be put there."""
+        moments = [
+            *(each.moves_at for each in self.store.refunds()),
+            *(each.arrives_at for each in self.store.transactions()),
+            *(each.due_at for each in self.store.deliveries()),
+        ]
+        return min((each for each in moments if each is not None), default=None)
+
+    def as_claimed(self, transaction: Transaction) -> Transaction:
+        """Return a transaction as it is told while faults make it wrong."""
+        claim = self.faults.choose("claim", transaction.tx_ref)
+        return claimed(transaction, claim, self.faults.of(transaction.tx_ref).amount)
 
     def cancel(self, transaction: Transaction) -> Transaction:
         """
@@ -176,8 +169,7 @@ class LocalChapa:
         return self.store.change(transaction, lambda newest: newest.expire_link(at=self.now()))
 
     def is_payable(self, transaction: Transaction) -> bool:
-        lifetime = timedelta(seconds=self.config.link_lifetime_s)
-        return transaction.is_payable(at=self.now(), lifetime=lifetime)
+        return self.page.is_payable(transaction)
 
     def checkout_url(self, transaction: Transaction) -> str:
         return f"{self.config.checkout_origin}/checkout/payment/{transaction.token}"
@@ -198,25 +190,22 @@ class LocalChapa:
         self._stopped.set()
         self._background.drop()
 
-    def _check_payable(self, transaction: Transaction) -> None:
-        if not self.is_payable(transaction):
-            raise NotAllowed("this link no longer takes money")
-
     def _change_and_announce(
         self, transaction: Transaction, change: Callable[[Transaction], Transaction]
     ) -> Transaction:
         changed = self.store.change(transaction, change)
-        self.deliveries.announce(changed)
+        if changed.status is not Status.PENDING:
+            self.deliveries.announce(changed)
         return changed
 
     def _see_through(self, refund: Refund, given_up: Event) -> None:
         while refund.moves_at is not None:
-            if given_up.wait((refund.moves_at - self.now()).total_seconds()):
+            if given_up.wait(max(0.0, (refund.moves_at - self.now()).total_seconds())):
                 return
             refund = self._move_on(refund)
 
     def _move_on(self, refund: Refund) -> Refund:
-        end = RefundState(self.faults.now.refund_end)
+        end = RefundState(self.faults.of(refund.tx_ref).refund_end)
         return self._change_refund(refund, lambda newest: newest.move_on(at=self.now(), end=end))
 
     def _change_refund(self, refund: Refund, change: Callable[[Refund], Refund]) -> Refund:

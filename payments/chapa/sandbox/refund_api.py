@@ -46,7 +46,7 @@ def refund_blueprint(chapa: LocalChapa) -> Blueprint:
 
 def _refund(chapa: LocalChapa, transaction: Transaction | None, fault: str) -> Response:
     mode = authenticate(chapa)
-    if mode is Mode.TEST and chapa.faults.now.test_refunds == "off":
+    if mode is Mode.TEST and not _are_test_refunds_on(chapa, transaction):
         raise Refusal(400, "Refunds can only be processed in live mode")
     if transaction is None or transaction.mode is not mode:
         raise Refusal(404, "Transaction not found")
@@ -68,6 +68,11 @@ def _refund(chapa: LocalChapa, transaction: Transaction | None, fault: str) -> R
     if fault == "no_ref_id":
         del data["ref_id"]
     return succeeded("Refund initiated successfully", data)
+
+
+def _are_test_refunds_on(chapa: LocalChapa, transaction: Transaction | None) -> bool:
+    faults = chapa.faults.now if transaction is None else chapa.faults.of(transaction.tx_ref)
+    return faults.test_refunds == "on"
 
 
 def _verify_refund(chapa: LocalChapa, ref_id: str, fault: str) -> Response:

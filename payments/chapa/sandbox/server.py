@@ -12,9 +12,9 @@ from werkzeug.serving import BaseWSGIServer, WSGIRequestHandler, make_server
 
 from payments.chapa.sandbox.app import create_app
 from payments.chapa.sandbox.config import SandboxConfig
-from payments.chapa.sandbox.faults import FaultSwitches
 from payments.chapa.sandbox.local_chapa import Clock, LocalChapa
 from payments.chapa.sandbox.store import Store
+from payments.chapa.sandbox.switches import FaultSwitches
 
 _BACKLOG = 128
 

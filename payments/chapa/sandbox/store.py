@@ -2,10 +2,9 @@
 
 from collections import Counter
 from collections.abc import Callable
-from dataclasses import dataclass
-from datetime import datetime
 from threading import Lock
 
+from payments.chapa.sandbox.delivery import Attempt, Delivery
 from payments.chapa.sandbox.refunds import Refund
 from payments.chapa.sandbox.transactions import Transaction
 from payments.chapa.wire import Mode
@@ -17,20 +16,6 @@ class ReferenceUsed(Exception):
     """A reference serves once for each key, for ever."""
 
 
-@dataclass(frozen=True, kw_only=True)
-class Attempt:
-    """One request sent to Guzo; `http_status` is None where there was no answer."""
-
-    tx_ref: str
-    kind: str
-    event: str
-    url: str
-    number: int
-    sent_at: datetime
-    http_status: int | None
-    problem: str
-
-
 class Store:
     """Safe for many threads; what it returns never changes afterwards."""
 
@@ -39,6 +24,7 @@ class Store:
         self._transactions: dict[tuple[Mode, str], Transaction] = {}
         self._by_token: dict[str, tuple[Mode, str]] = {}
         self._refunds: dict[str, Refund] = {}
+        self._deliveries: dict[str, Delivery] = {}
         self._attempts: dict[str, list[Attempt]] = {}
         self._calls: dict[str, Counter[str]] = {}
 
@@ -140,6 +126,26 @@ class Store:
         with self._lock:
             return list(self._calls)
 
+    def add_delivery(self, delivery: Delivery) -> None:
+        with self._lock:
+            self._deliveries[delivery.delivery_id] = delivery
+
+    def swap_delivery(self, old: Delivery, new: Delivery | None) -> bool:
+        """Put the new in the place of the old, or nothing; False if the old is there no more."""
+        with self._lock:
+            if self._deliveries.get(old.delivery_id) != old:
+                return False
+            if new is None:
+                del self._deliveries[old.delivery_id]
+            else:
+                self._deliveries[old.delivery_id] = new
+            return True
+
+    def deliveries(self) -> list[Delivery]:
+        """Return what is still to be sent, in the order in which it happened."""
+        with self._lock:
+            return list(self._deliveries.values())
+
     def record(self, attempt: Attempt) -> None:
         with self._lock:
             self._attempts.setdefault(attempt.tx_ref, []).append(attempt)
@@ -155,5 +161,6 @@ class Store:
             self._transactions.clear()
             self._by_token.clear()
             self._refunds.clear()
+            self._deliveries.clear()
             self._attempts.clear()
             self._calls.clear()

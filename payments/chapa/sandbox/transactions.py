@@ -76,15 +76,19 @@ class Transaction:
     charge: Decimal | None = None
     failure_reason: str | None = None
     happenings: tuple[Happening, ...] = ()
+    arrives_at: datetime | None = None
+    arrives_by: str | None = None
 
     def is_payable(self, *, at: datetime, lifetime: timedelta) -> bool:
         """Whether the link still takes money."""
         open_link = not self.link_expired and at < self.created_at + lifetime
+        if self.arrives_at is not None:
+            return False
         return open_link and self.status in UNPAID and self.attempts < MAX_ATTEMPTS
 
-    def claiming(self, amount: Decimal | None) -> Self:
-        """Return it with another amount, if one is given."""
-        return self if amount is None else replace(self, amount=amount)
+    def pay_later(self, *, method: str, arrives_at: datetime) -> Self:
+        """Return it with money on its way: the customer can do nothing more."""
+        return replace(self, arrives_at=arrives_at, arrives_by=method)
 
     def pay(self, *, method: str, at: datetime) -> Self:
         """:raises NotAllowed: if it was paid before."""
@@ -152,4 +156,6 @@ class Transaction:
             reference=self.reference or f"AP{random_text(10)}",
             updated_at=at,
             happenings=happenings,
+            arrives_at=None,
+            arrives_by=None,
         )

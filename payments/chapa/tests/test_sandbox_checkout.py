@@ -8,7 +8,7 @@ import requests
 
 from payments.chapa.client import ChapaClient
 from payments.chapa.sandbox.config import SandboxConfig
-from payments.chapa.sandbox.local_chapa import PAYING_NUMBERS
+from payments.chapa.sandbox.paying import PAYING_NUMBERS
 from payments.chapa.sandbox.server import RunningSandbox, running_sandbox
 from payments.chapa.tests.cast import HASH, TEST_KEY, a_checkout
 from payments.chapa.tests.conftest import MakeClient
@@ -195,3 +195,61 @@ def test_the_front_page_lists_the_transactions(
 
     assert "gz-1" in page
     assert url.removeprefix(sandbox.origin) in page
+
+
+@pytest.mark.parametrize(("code", "outcome"), [("12345", Outcome.PAID), ("54321", Outcome.FAILED)])
+@pytest.mark.parametrize("method", ["awash_bank", "amole"])
+def test_awash_and_amole_ask_for_a_code(
+    client: ChapaClient, method: str, code: str, outcome: Outcome
+) -> None:
+    url = open_page(client)
+    form = {"phone_number": "0900123456", "method": method}
+
+    asked = requests.post(f"{url}/pay", data=form, timeout=5, allow_redirects=False)
+    assert asked.status_code == 200
+    assert f'value="{method}"' in asked.text
+    assert client.verify("gz-1").outcome is Outcome.PENDING
+    form["code"] = code
+    requests.post(f"{url}/pay", data=form, timeout=5, allow_redirects=False)
+
+    assert client.verify("gz-1").outcome is outcome
+    assert client.verify("gz-1").method == method
+
+
+@pytest.mark.parametrize(
+    ("number", "method", "outcome"),
+    [
+        ("0900123456", "cbebirr", Outcome.PAID),
+        ("0700123456", "mpesa", Outcome.PAID),
+        ("0700123456", "telebirr", Outcome.FAILED),
+        ("0900123456", "mpesa", Outcome.FAILED),
+    ],
+)
+def test_each_method_has_numbers_of_its_own(
+    client: ChapaClient, number: str, method: str, outcome: Outcome
+) -> None:
+    form = {"phone_number": number, "method": method}
+    requests.post(f"{open_page(client)}/pay", data=form, timeout=5, allow_redirects=False)
+
+    assert client.verify("gz-1").outcome is outcome
+
+
+def test_the_receipt_is_for_whoever_has_the_reference(
+    client: ChapaClient, sandbox: RunningSandbox
+) -> None:
+    url = open_page(client, return_url="")
+    press(url, "pay")
+    reference = client.verify("gz-1").reference
+
+    assert f"/payment-receipt/{reference}" in text_of(url)
+    receipt = text_of(f"{sandbox.origin}/payment-receipt/{reference}")
+    assert "Hanna Tesfaye" in receipt
+    assert "1,250.50" in receipt
+
+
+def test_what_was_not_paid_has_no_receipt(client: ChapaClient, sandbox: RunningSandbox) -> None:
+    press(open_page(client), "decline")
+    reference = client.verify("gz-1").reference
+
+    answer = requests.get(f"{sandbox.origin}/payment-receipt/{reference}", timeout=5)
+    assert answer.status_code == 404

@@ -88,6 +88,8 @@ def test_faults_are_set_one_by_one_and_cleared_together(sandbox: RunningSandbox)
     assert at_rest == {
         "webhook": "on",
         "callback": "on",
+        "payment": "ok",
+        "claim": "ok",
         "initialize": "ok",
         "verify": "ok",
         "cancel": "ok",

@@ -94,8 +94,8 @@ def test_a_senseless_page_is_the_usual_one(
 
 def test_events_tell_what_was_tried(client: ChapaClient, sandbox: RunningSandbox) -> None:
     transaction = opened(client, sandbox, "gz-1")
-    sandbox.chapa.pay_on_page(transaction, "0911223344")
-    reference = sandbox.chapa.pay_on_page(transaction, "0900123456").reference
+    sandbox.chapa.page.pay(transaction, "0911223344")
+    reference = sandbox.chapa.page.pay(transaction, "0900123456").reference
 
     answer = ask(sandbox, f"transaction/events/{reference}").json()
 
