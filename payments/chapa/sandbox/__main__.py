@@ -3,6 +3,7 @@
 import os
 import sys
 
+from payments.chapa.sandbox.archive import StateUnusable
 from payments.chapa.sandbox.config import SandboxConfig
 from payments.chapa.sandbox.server import serve
 
@@ -10,4 +11,7 @@ try:
     config = SandboxConfig.from_environment(os.environ)
 except ValueError as error:
     sys.exit(f"local Chapa: {error}")
-serve(config)
+try:
+    serve(config)
+except StateUnusable as error:
+    sys.exit(f"local Chapa: CHAPA_SANDBOX_STATE: {error}")

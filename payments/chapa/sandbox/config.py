@@ -49,6 +49,8 @@ class SandboxConfig:
     opening_balance: Decimal = Decimal(1_000_000)
     # Chapa refuses refunds to test keys; a demonstration may want to see one.
     test_refunds: bool = False
+    # A file that keeps what happened over restarts; without one a restart forgets.
+    state: str = ""
     # Chapa's default for a checkout: an hour.
     link_lifetime_s: float = 3600.0
 
@@ -86,6 +88,7 @@ class SandboxConfig:
             delay_s=read.seconds("SANDBOX_DELAY_S", cls.delay_s),
             refund_s=read.seconds("SANDBOX_REFUND_S", cls.refund_s),
             test_refunds=read.switch("CHAPA_SANDBOX_TEST_REFUNDS", "off"),
+            state=read.text("CHAPA_SANDBOX_STATE", cls.state),
             link_lifetime_s=read.seconds("SANDBOX_LINK_LIFETIME_S", cls.link_lifetime_s),
         )
 

@@ -7,6 +7,7 @@ from decimal import Decimal
 from functools import partial
 from threading import Event
 
+from payments.chapa.sandbox.archive import Archive
 from payments.chapa.sandbox.background import Background
 from payments.chapa.sandbox.balances import Balance, balance_of
 from payments.chapa.sandbox.claims import claimed
@@ -34,13 +35,15 @@ class LocalChapa:
     Whatever becomes of a transaction is announced to Guzo by webhook and callback, in the
     background. With a clock of its own, time is held: nothing sleeps, and what is due by that
     clock happens when `catch_up` is called.
+
+    :raises StateUnusable: if the file that the config names for its state cannot be used.
     """
 
     def __init__(self, config: SandboxConfig, clock: Clock | None = None) -> None:
         self.config = config
         self.now = clock or _machine_time
         self._held = clock is not None
-        self.store = Store()
+        self.store = Store(Archive(config.state) if config.state else None)
         self.faults = FaultSwitches(
             Faults(
                 webhook="on" if config.webhook else "off",
@@ -119,8 +122,7 @@ class LocalChapa:
                 lasts=timedelta(seconds=self.config.refund_s),
             ),
         )
-        if not self._held:
-            self._background.begin(partial(self._see_through, refund))
+        self._await_end(refund)
         return refund
 
     def settle_refund(self, refund: Refund, end: RefundState) -> Refund:
@@ -138,6 +140,13 @@ class LocalChapa:
             [each for each in self.store.transactions() if each.mode is mode],
             [each for each in self.store.refunds() if each.mode is mode],
         )
+
+    def resume(self) -> None:
+        """Go on with what an earlier process left under way; to be called once, at the start."""
+        for refund in self.store.refunds():
+            self._await_end(refund)
+        self.page.resume()
+        self.deliveries.resume()
 
     def catch_up(self) -> None:
         """Where time is held: let everything happen that is due by the clock, and return then."""
@@ -197,6 +206,10 @@ class LocalChapa:
         if changed.status is not Status.PENDING:
             self.deliveries.announce(changed)
         return changed
+
+    def _await_end(self, refund: Refund) -> None:
+        if refund.moves_at is not None and not self._held:
+            self._background.begin(partial(self._see_through, refund))
 
     def _see_through(self, refund: Refund, given_up: Event) -> None:
         while refund.moves_at is not None:

@@ -62,6 +62,7 @@ def running_sandbox(config: SandboxConfig, clock: Clock | None = None) -> Iterat
         sandbox.chapa.stop()
         server.shutdown()
         thread.join()
+        sandbox.store.close()
 
 
 def serve(config: SandboxConfig) -> None:
@@ -94,4 +95,6 @@ def _bind(
         server = make_server(
             host, port, app, threaded=True, request_handler=handler, fd=listener.fileno()
         )
-    return RunningSandbox(app.extensions["chapa"]), server
+    sandbox = RunningSandbox(app.extensions["chapa"])
+    sandbox.chapa.resume()
+    return sandbox, server
