@@ -11,7 +11,7 @@ from pathlib import Path
 from django.apps import AppConfig
 from django.db import connection, transaction
 
-# The plan is made on whatever the tables hold at that moment, or are thought to, and kept while they
+# The plan is made on whatever the tables hold at that moment, or seem to, and kept while they
 # grow: only walking an index and probing one by one is right at any size. What is probed is said by
 # `lateral`, or the planner may turn a join around and read all of the larger side (20 s for one
 # claim out of 120,000).

@@ -9,6 +9,7 @@ from django.db import transaction
 from bookings.models import Booking
 from bookings.services.ending import cancel_booking, expire_hold
 from bookings.services.holding import DatesUnavailable, Stay, hold_booking
+from bookings.services.paying import flag_booking
 from bookings.tests.cast import (
     START,
     RunningSandbox,
@@ -234,3 +235,38 @@ def test_one_payment_is_applied_to_one_booking() -> None:
         BookingFactory.create(status="confirmed", paid_by=payment_id)
     with pytest.raises(Exception, match="bookings_confirmed_is_paid"), transaction.atomic():
         BookingFactory.create(status="confirmed")
+
+
+@pytest.mark.django_db
+class TestMoneyThatWentAgain:
+    @pytest.mark.parametrize("gone", ["reversed", "refunded"])
+    def test_a_confirmed_booking_without_its_money_is_in_front_of_a_person(self, gone: str) -> None:
+        booking = BookingFactory.create()
+        first = payment_for(booking, status="succeeded")
+        apply(booking, first)
+        Payment.objects.filter(id=first.id).update(status=gone)
+
+        flag_booking(booking_id=booking.id, payment_id=first.id, reason=f"payment_{gone}")
+
+        booking.refresh_from_db()
+        assert (booking.status, booking.attention) == ("confirmed", f"payment_{gone}")
+
+        second = payment_for(booking, status="succeeded")
+        apply(booking, second)
+
+        booking.refresh_from_db()
+        assert (booking.status, booking.paid_by, booking.attention) == ("confirmed", second.id, "")
+        assert not second.refunds.exists()
+        flag_booking(booking_id=booking.id, payment_id=first.id, reason="late")
+        booking.refresh_from_db()
+        assert booking.attention == ""
+
+    def test_a_surplus_that_goes_back_flags_nothing(self) -> None:
+        booking = BookingFactory.create()
+        apply(booking, payment_for(booking, status="succeeded"))
+        surplus = payment_for(booking, status="refunded")
+
+        flag_booking(booking_id=booking.id, payment_id=surplus.id, reason="payment_refunded")
+
+        booking.refresh_from_db()
+        assert booking.attention == ""

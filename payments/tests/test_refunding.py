@@ -183,7 +183,7 @@ def test_silence_about_a_refund_is_no_no(progress: RefundProgress) -> None:
     payment = paid()
     refund = look(ordered(payment), progress)
 
-    assert (refund.state, left_of(payment).amount) == ("unknown", 0)
+    assert (refund.state, left_of(payment).amount) == ("unknown", Decimal(0))
     assert refund.next_check_at is not None
 
 
@@ -220,7 +220,7 @@ class TestMadeElsewhere:
         write(answer_about(payment, Outcome.REFUNDED, asked_at=LATER))
 
         external = Refund.objects.get()
-        assert (external.source, external.state, external.amount) == ("external", "succeeded", 3700)
+        assert (external.source, external.state, external.amount) == ("external", "succeeded", Decimal(3700))
         assert of(payment) == ("refunded", Decimal(3700))
 
     def test_beside_a_part_of_ours_a_person_decides(self) -> None:
@@ -231,7 +231,7 @@ class TestMadeElsewhere:
             write(answer_about(payment, Outcome.REFUNDED, asked_at=asked_at))
 
         external = Refund.objects.get(source="external")
-        assert (external.state, external.amount) == ("unknown", 3000)
+        assert (external.state, external.amount) == ("unknown", Decimal(3000))
         assert of(payment) == ("partially_refunded", Decimal(700))
         assert left_of(payment).amount == 0
 
@@ -262,7 +262,7 @@ class TestPeople:
 
         assert of(payment)[0] == "succeeded"
         entry = LedgerEntry.objects.get(kind="acceptance")
-        assert (entry.person, entry.reason, entry.amount) == (PERSON, "one birr short", 3699)
+        assert (entry.person, entry.reason, entry.amount) == (PERSON, "one birr short", Decimal(3699))
         assert events_of(payment)[-2:] == ["payment.accepted", "payment.succeeded"]
         with pytest.raises(PaymentNotInReview):
             accept_payment(payment_id=payment.id, reason="again", person=PERSON, at=LATER)
