@@ -34,9 +34,7 @@ class Archive:
     """
 
     def __init__(self, path: str) -> None:
-        self._connection = sqlite3.connect(
-            path, timeout=_LOCKED_S, isolation_level=None, check_same_thread=False
-        )
+        self._connection = _connect(path)
         try:
             self._prepare()
         except (sqlite3.Error, StateUnusable) as error:
@@ -99,6 +97,15 @@ class Archive:
             "select value from kept where kind = ? order by id", (kind.__name__,)
         )
         return [json.loads(value, object_hook=_untagged) for (value,) in rows]
+
+
+def _connect(path: str) -> sqlite3.Connection:
+    try:
+        return sqlite3.connect(
+            path, timeout=_LOCKED_S, isolation_level=None, check_same_thread=False
+        )
+    except sqlite3.Error as error:
+        raise StateUnusable(f"{path}: {error}") from None
 
 
 def _transaction(kept: dict[str, Any]) -> Transaction:

@@ -1,5 +1,6 @@
 """The control API: look behind the counter, force outcomes, switch faults. Not Chapa's."""
 
+from collections.abc import Callable
 from dataclasses import asdict
 
 from flask import Blueprint, Response, abort, jsonify, request
@@ -40,6 +41,16 @@ def control_blueprint(chapa: LocalChapa) -> Blueprint:
     return control
 
 
+def moves_of(chapa: LocalChapa) -> dict[str, Callable[[Transaction], Transaction]]:
+    """Return what can be made of a transaction by hand."""
+    return {
+        "pay": chapa.pay,
+        "decline": chapa.decline,
+        "reverse": chapa.reverse,
+        "refund": chapa.refund,
+    }
+
+
 def _add_lists(control: Blueprint, chapa: LocalChapa) -> None:
     @control.get("/transactions")
     def list_transactions() -> Response:
@@ -61,16 +72,9 @@ def _add_lists(control: Blueprint, chapa: LocalChapa) -> None:
 
 
 def _add_moves(control: Blueprint, chapa: LocalChapa) -> None:
-    moves = {
-        "pay": chapa.pay,
-        "decline": chapa.decline,
-        "reverse": chapa.reverse,
-        "refund": chapa.refund,
-    }
-
     @control.post("/transactions/<tx_ref>/<any(pay,decline,reverse,refund):move>")
     def force_outcome(tx_ref: str, move: str) -> Response:
-        changed = moves[move](chapa.store.find(tx_ref) or abort(404))
+        changed = moves_of(chapa)[move](chapa.store.find(tx_ref) or abort(404))
         return jsonify(_shown(chapa, changed))
 
     @control.post("/transactions/<tx_ref>/webhook")

@@ -85,6 +85,16 @@ class FaultSwitches:
             self._of_one[tx_ref] = self._of_one.get(tx_ref, {}) | checked
         return self.of(tx_ref)
 
+    def put_for(self, tx_ref: str, changes: Mapping[str, object]) -> None:
+        """
+        Let exactly these be turned for one transaction.
+
+        :raises ValueError: as `set` does.
+        """
+        checked = checked_changes(changes)
+        with self._lock:
+            self._of_one[tx_ref] = checked
+
     def clear_for(self, tx_ref: str) -> None:
         """Let a transaction have the positions of all again."""
         with self._lock:

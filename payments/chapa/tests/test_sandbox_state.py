@@ -138,6 +138,14 @@ def test_a_file_that_is_no_state_is_refused(state: str, listener: Receiver) -> N
         pass
 
 
+def test_a_folder_that_is_not_there_is_named(state: str, listener: Receiver) -> None:
+    with (
+        pytest.raises(StateUnusable, match="nowhere"),
+        account_of(f"{state}/nowhere/state", listener, HeldClock()),
+    ):
+        pass
+
+
 def test_the_state_of_another_version_is_refused(state: str, listener: Receiver) -> None:
     with sqlite3.connect(state) as connection:
         connection.execute("pragma user_version = 99")
