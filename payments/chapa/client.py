@@ -72,8 +72,11 @@ class ChapaClient:
         Open a checkout.
 
         Repeating it with the same reference opens no second one: Chapa answers USED_BEFORE. After
-        UNKNOWN the checkout may exist; only `verify` can tell.
+        UNKNOWN the checkout may exist; only `verify` can tell. An amount over Chapa's million is
+        REFUSED without asking.
         """
+        if problem := request.find_refusal():
+            return Initialization.unsent(problem)
         answer = self._ask("POST", "/transaction/initialize", request.to_wire())
         if isinstance(answer, NoAnswer):
             return Initialization.unanswered(_evidence(answer), answer.http_status)
@@ -123,8 +126,8 @@ class ChapaClient:
         USED_BEFORE. After UNKNOWN the money may be on its way: neither a new reference nor a
         refusal of the whole amount later ("cannot exceed") proves that it is not.
 
-        :raises ValueError: if either reference is malformed, the amount is not one that Chapa
-            could have collected, or the currency is neither ETB nor USD.
+        :raises ValueError: if either reference is malformed, the amount is not positive and exact
+            to two decimals, or the currency is neither ETB nor USD.
         """
         path = f"/refund/{check_reference(gateway_reference)}"
         form = refund_form(

@@ -1,11 +1,10 @@
 """One HTTP call to Chapa: bounded in time and size, never repeated, never redirected."""
 
-import re
 import time
 from collections.abc import Callable, Mapping
 from concurrent.futures import Future
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from http.cookiejar import DefaultCookiePolicy
 from threading import Thread
 from typing import TypeVar
@@ -14,9 +13,9 @@ import requests
 import urllib3
 from requests.adapters import HTTPAdapter
 
+from payments.chapa.wire.patience import read_patience
+
 MAX_ANSWER_BYTES = 1024 * 1024
-# However long Chapa wishes not to be asked, a traveller waits for the answer.
-LONGEST_PATIENCE = timedelta(minutes=5)
 # More threads than this may call at once; the surplus connections are just not kept.
 _KEPT_CONNECTIONS = 32
 _NO_COOKIES = DefaultCookiePolicy(allowed_domains=[])
@@ -119,14 +118,9 @@ class Transport:
                     raise NoAnswer("answer too large", http_status=response.status_code)
                 if time.monotonic() > deadline:
                     raise NoAnswer("answer too slow", http_status=response.status_code)
-            wish = response.headers.get("Retry-After", "")
-            return Answer(response.status_code, bytes(body), _patience(wish))
-
-
-def _patience(wish: str) -> timedelta:
-    """Read seconds only; Chapa is not known to write the other form, a date."""
-    seconds = int(wish) if re.fullmatch("[0-9]{1,9}", wish) else 0
-    return min(timedelta(seconds=seconds), LONGEST_PATIENCE)
+            status = response.status_code
+            patience = read_patience(status, response.headers, datetime.now(UTC))
+            return Answer(status, bytes(body), patience)
 
 
 def _within(seconds: float, call: Callable[[], T]) -> T:

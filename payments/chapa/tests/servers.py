@@ -1,5 +1,6 @@
 """Real servers on real sockets: one that takes webhooks, one that answers any bytes."""
 
+import re
 import socket
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
@@ -73,6 +74,31 @@ def running_receiver() -> Iterator[Receiver]:
 class RawServer:
     base_url: str
     request: bytes = b""
+    connections: int = 0
+
+
+@contextmanager
+def hanging_up_after_each(answer: bytes) -> Iterator[RawServer]:
+    """Answer any number of connections, and close each after its answer without a word."""
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        server = RawServer(f"http://127.0.0.1:{listener.getsockname()[1]}/v1")
+
+        def serve() -> None:
+            # Ends with the listener.
+            with suppress(OSError):
+                while True:
+                    with listener.accept()[0] as connection:
+                        server.connections += 1
+                        server.request = _whole_request(connection)
+                        connection.sendall(answer)
+
+        thread = Thread(target=serve, daemon=True)
+        thread.start()
+        try:
+            yield server
+        finally:
+            listener.shutdown(socket.SHUT_RDWR)
+            thread.join()
 
 
 @contextmanager
@@ -83,6 +109,7 @@ def answering(
     Answer the first connection with these bytes, piece by piece, whatever is asked.
 
     `wait_for_request`: each piece is the answer to a request of its own; the last one is kept.
+    A second connection is never answered.
     """
     left = Event()
     with socket.create_server(("127.0.0.1", 0)) as listener:
@@ -91,10 +118,10 @@ def answering(
         def answer() -> None:
             # The caller may never come, or be gone before the last piece.
             with suppress(OSError), listener.accept()[0] as connection:
-                server.request = connection.recv(64 * 1024)
+                server.request = _whole_request(connection)
                 for number, piece in enumerate(pieces):
                     if wait_for_request and number:
-                        server.request = connection.recv(64 * 1024)
+                        server.request = _whole_request(connection)
                     connection.sendall(piece)
                     if left.wait(pause_s):
                         return
@@ -107,6 +134,16 @@ def answering(
             left.set()
             listener.shutdown(socket.SHUT_RDWR)
             thread.join()
+
+
+def _whole_request(connection: socket.socket) -> bytes:
+    """Body and head are sent one after the other."""
+    request = connection.recv(64 * 1024)
+    head, _, body = request.partition(b"\r\n\r\n")
+    length = re.search(rb"(?i)content-length: *([0-9]+)", head)
+    while length and len(body) < int(length[1]) and (more := connection.recv(64 * 1024)):
+        request, body = request + more, body + more
+    return request
 
 
 def http_answer(body: bytes, *, status: str = "200 OK", headers: str = "") -> bytes:

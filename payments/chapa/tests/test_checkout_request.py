@@ -55,6 +55,11 @@ def test_an_amount_that_cannot_be_written_exactly_is_refused(amount: str) -> Non
         a_checkout(amount=Decimal(amount))
 
 
+def test_a_million_is_the_most_that_is_worth_asking_for() -> None:
+    assert a_checkout(amount=Decimal(1_000_000)).find_refusal() == ""
+    assert a_checkout(amount=Decimal("1000000.01")).find_refusal() == "amount over 1000000"
+
+
 @pytest.mark.parametrize(
     ("title", "plain"),
     [
@@ -166,4 +171,5 @@ def test_whatever_a_traveller_types_chapas_rules_are_kept(
         phone_number=phone_number,
     )
 
+    assert request.find_refusal() == ""
     assert find_complaints(request.to_wire()) == {}

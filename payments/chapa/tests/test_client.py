@@ -7,6 +7,7 @@ import threading
 import time
 from collections.abc import Callable
 from datetime import timedelta
+from decimal import Decimal
 from itertools import repeat
 from pathlib import Path
 
@@ -15,8 +16,18 @@ import pytest
 from payments.chapa.client import ChapaClient
 from payments.chapa.tests.cast import LIVE_KEY, TEST_KEY, a_checkout, captured, wait_until
 from payments.chapa.tests.conftest import MakeClient
-from payments.chapa.tests.servers import Receiver, answering, http_answer
-from payments.chapa.wire import Closing, Evidence, Mode, Opening, Outcome
+from payments.chapa.tests.servers import Receiver, answering, hanging_up_after_each, http_answer
+from payments.chapa.wire import (
+    Closing,
+    Evidence,
+    Fetched,
+    Mode,
+    Opening,
+    Outcome,
+    RefundProgress,
+    RefundSubmission,
+    RefundSubmitted,
+)
 
 MIB = 1024 * 1024
 PAID = captured("verify_paid")
@@ -28,6 +39,16 @@ def trouble_of(client: ChapaClient) -> Evidence:
 
     assert answer.outcome is Outcome.TRANSIENT
     return answer.evidence
+
+
+def give_back(client: ChapaClient, gateway_reference: str = "AP634JFwEbxd") -> RefundSubmission:
+    return client.refund(
+        gateway_reference,
+        money_amount=Decimal("400.5"),
+        currency="ETB",
+        reference="gzr-1",
+        reason="Two nights & a day",
+    )
 
 
 def dead_port() -> int:
@@ -42,12 +63,30 @@ def dead_port() -> int:
         (lambda client: client.initialize(a_checkout()).opening, Opening.UNKNOWN),
         (lambda client: client.verify("gz-1").outcome, Outcome.TRANSIENT),
         (lambda client: client.cancel("gz-1").closing, Closing.UNKNOWN),
+        (lambda client: give_back(client).submitted, RefundSubmitted.UNKNOWN),
+        (lambda client: client.verify_refund("RF1").progress, RefundProgress.TRANSIENT),
+        (lambda client: client.list_transactions(page=1).fetched, Fetched.UNKNOWN),
+        (lambda client: client.transaction_events("AP1").fetched, Fetched.UNKNOWN),
+        (lambda client: client.balances().fetched, Fetched.UNKNOWN),
     ],
 )
 def test_no_call_raises_when_nobody_is_there(
     make_client: MakeClient, call: Callable[[ChapaClient], str], silence: str
 ) -> None:
     assert call(make_client(f"http://127.0.0.1:{dead_port()}/v1")) == silence
+
+
+def test_an_amount_over_a_million_is_refused_by_name_and_never_sent(
+    make_client: MakeClient,
+) -> None:
+    with answering([http_answer(captured("initialize_opened"))]) as server:
+        client = make_client(server.base_url, checkout_hosts=("checkout.chapa.co",))
+        answer = client.initialize(a_checkout(amount=Decimal("1000000.01")))
+
+        assert server.request == b""
+
+    assert (answer.opening, answer.http_status) == (Opening.REFUSED, None)
+    assert answer.evidence == {"problem": "amount over 1000000"}
 
 
 def test_a_refused_connection_is_named(make_client: MakeClient) -> None:
@@ -177,17 +216,66 @@ def test_a_cookie_is_not_sent_back(make_client: MakeClient) -> None:
 
 @pytest.mark.parametrize(
     ("said", "wait"),
-    [("120", 120), ("0", 0), ("86400", 300), ("-5", 0), ("Wed, 21 Oct 2026 07:28:00 GMT", 0)],
+    [
+        ("Retry-After: 120", 120),
+        ("Retry-After: 0", 0),
+        ("retry-after: 86400", 300),
+        ("Retry-After: Wed, 21 Oct 2020 07:28:00 GMT", 0),
+        ("Retry-After: Thu, 21 Oct 2100 07:28:00 GMT", 300),
+        ("x-ratelimit-remaining: 0", 60),
+        ("x-ratelimit-remaining: 1", 0),
+    ],
 )
-def test_a_wish_to_be_asked_later_is_read_and_bounded(
+def test_a_wish_to_be_asked_later_is_read_from_the_headers(
     make_client: MakeClient, said: str, wait: int
 ) -> None:
     busy = captured("too_many_requests")
-    answer = http_answer(busy, status="429 T", headers=f"Retry-After: {said}\r\n")
-    with answering([answer]) as server:
-        seen = make_client(server.base_url).verify("gz-1")
+    answers = [http_answer(busy, status="429 T", headers=f"{said}\r\n")] * 6
+    with answering(answers, wait_for_request=True) as server:
+        client = make_client(server.base_url)
+        wishes = {
+            client.verify("gz-1").retry_after,
+            give_back(client).retry_after,
+            client.verify_refund("RF1").retry_after,
+            client.list_transactions(page=1).retry_after,
+            client.transaction_events("AP1").retry_after,
+            client.balances().retry_after,
+        }
 
-    assert (seen.outcome, seen.retry_after) == (Outcome.TRANSIENT, timedelta(seconds=wait))
+    assert wishes == {timedelta(seconds=wait)}
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        http_answer(PAID),
+        http_answer(gzip.compress(PAID), headers="Content-Encoding: gzip\r\n"),
+        b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n%x\r\n%s\r\n0\r\n\r\n"
+        % (len(PAID), PAID),
+        http_answer(b"<html>", status="502 Bad Gateway"),
+    ],
+    ids=["plain", "compressed", "chunked", "not understood"],
+)
+def test_a_connection_is_kept_for_the_next_call(make_client: MakeClient, answer: bytes) -> None:
+    with answering([answer, answer, http_answer(PAID)], wait_for_request=True) as server:
+        client = make_client(server.base_url)
+        client.verify("gz-1")
+        client.verify("gz-2")
+
+        assert client.verify("gz-3").outcome is Outcome.PAID
+
+
+def test_a_kept_connection_that_has_ended_is_replaced(make_client: MakeClient) -> None:
+    with hanging_up_after_each(http_answer(PAID)) as server:
+        client = make_client(server.base_url)
+        outcomes = []
+        for tx_ref in ("gz-1", "gz-2", "gz-3"):
+            outcomes.append(client.verify(tx_ref).outcome)
+            time.sleep(0.02)
+
+        assert server.connections == 3
+
+    assert outcomes == [Outcome.PAID] * 3
 
 
 def test_proxies_of_the_environment_are_not_used(
@@ -211,6 +299,74 @@ def test_verify_and_cancel_carry_the_key_and_no_body(make_client: MakeClient, me
     assert f"Authorization: Bearer {TEST_KEY}".encode() in head
     assert b"Content-Type" not in head
     assert body == b""
+
+
+@pytest.mark.parametrize(
+    ("call", "path"),
+    [
+        (lambda client: client.verify_refund("RF_1-a"), b"/v1/refund/RF_1-a/verify"),
+        (
+            lambda client: client.list_transactions(page=2, per_page=50),
+            b"/v1/transactions?page=2&per_page=50",
+        ),
+        (lambda client: client.transaction_events("AP1"), b"/v1/transaction/events/AP1"),
+        (lambda client: client.balances(), b"/v1/balances"),
+    ],
+)
+def test_a_question_carries_the_key_and_no_body(
+    make_client: MakeClient, call: Callable[[ChapaClient], object], path: bytes
+) -> None:
+    with answering([http_answer(PAID)]) as server:
+        call(make_client(server.base_url))
+
+    head, _, body = server.request.partition(b"\r\n\r\n")
+    assert head.split(b" ")[:2] == [b"GET", path]
+    assert f"Authorization: Bearer {TEST_KEY}".encode() in head
+    assert b"Content-Type" not in head
+    assert body == b""
+
+
+def test_a_refund_is_a_form_to_chapas_reference(make_client: MakeClient) -> None:
+    with answering([http_answer(captured("refund_accepted"))]) as server:
+        answer = give_back(make_client(server.base_url))
+
+    head, _, body = server.request.partition(b"\r\n\r\n")
+    assert head.split(b" ")[:2] == [b"POST", b"/v1/refund/AP634JFwEbxd"]
+    assert b"Content-Type: application/x-www-form-urlencoded" in head
+    assert body == b"amount=400.50&reason=Two+nights+a+day&reference=gzr-1"
+    assert answer.submitted is RefundSubmitted.ACCEPTED
+
+
+@pytest.mark.parametrize("answer", [b"", b"HTTP/1.1 200 OK\r\nContent-Length: 5000\r\n\r\n{"])
+def test_a_refund_whose_answer_is_lost_may_have_been_taken(
+    make_client: MakeClient, answer: bytes
+) -> None:
+    with answering([answer]) as server:
+        submission = give_back(make_client(server.base_url))
+
+    assert b"reference=gzr-1" in server.request
+    assert submission.submitted is RefundSubmitted.UNKNOWN
+    assert submission.evidence["problem"] in ("connection failed", "broken answer")
+
+
+@pytest.mark.parametrize("reference", ["../balances", "a/b", "a?b", "a%2fb", "", "x" * 65])
+def test_a_reference_of_chapas_that_could_bend_the_path_is_not_asked_about(
+    make_client: MakeClient, reference: str
+) -> None:
+    client = make_client("http://127.0.0.1:9/v1")
+
+    with pytest.raises(ValueError, match="reference"):
+        give_back(client, reference)
+    with pytest.raises(ValueError, match="reference"):
+        client.verify_refund(reference)
+    with pytest.raises(ValueError, match="reference"):
+        client.transaction_events(reference)
+
+
+@pytest.mark.parametrize("numbers", [{"page": 0}, {"page": 1, "per_page": 0}])
+def test_pages_count_from_one(make_client: MakeClient, numbers: dict[str, int]) -> None:
+    with pytest.raises(ValueError, match="positive"):
+        make_client("http://127.0.0.1:9/v1").list_transactions(**numbers)
 
 
 @pytest.mark.parametrize("tx_ref", ["../balances", "a/b", "a?b", "a%2fb", "", "x" * 51])

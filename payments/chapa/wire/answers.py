@@ -66,6 +66,11 @@ class Initialization:
     def unanswered(cls, evidence: Evidence, http_status: int | None) -> Self:
         return cls(opening=Opening.UNKNOWN, http_status=http_status, evidence=evidence)
 
+    @classmethod
+    def unsent(cls, problem: str) -> Self:
+        """What Chapa would refuse for sure, and was never asked."""
+        return cls(opening=Opening.REFUSED, http_status=None, evidence={"problem": problem})
+
 
 @dataclass(frozen=True, kw_only=True)
 class Verification:

@@ -145,7 +145,7 @@ def read_moment(value: object) -> datetime | None:
 
 def read_short_text(value: object) -> str:
     """Return a text for people, without what might be a person's; empty for anything else."""
-    return _redacted(value) if isinstance(value, str) else ""
+    return _redacted(_flattened(value)) if isinstance(value, str) else ""
 
 
 def read_number(value: object) -> Decimal | None:

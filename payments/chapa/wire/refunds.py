@@ -33,7 +33,6 @@ _REFERENCE = re.compile(r"[A-Za-z0-9_-]{1,64}")
 
 _MAY_REFUSE = (200, 400, 401, 403, 404, 422)
 _USED_BEFORE = ("used before", "already been taken", "validation.unique")
-_TEST_MODE = ("only be processed in live mode",)
 _DEFINITE_REFUSALS = ("amount cannot exceed", "insufficient balance")
 # "Not found" alone may be a router's word about the path.
 _SUBJECTS = ("transaction", "payment", "refund")
@@ -132,8 +131,8 @@ def refund_form(
     The reason loses what Chapa is known to refuse in other texts. The currency is not sent:
     Chapa knows only that of the payment.
 
-    :raises ValueError: if the amount is not one that Chapa could have collected, the currency is
-        not one it collects, or `reference` is not one that Guzo could have made.
+    :raises ValueError: if the amount is not positive and exact to two decimals, the currency is
+        not one that Chapa collects, or `reference` is not one that Guzo could have made.
     """
     if currency not in _CURRENCIES:
         raise ValueError("Chapa refunds ETB and USD only")
@@ -194,7 +193,7 @@ def _refusal(http_status: int, envelope: Envelope) -> RefundSubmitted | None:
     message = envelope.message.lower()
     if any(words in message for words in _USED_BEFORE):
         return RefundSubmitted.USED_BEFORE
-    if any(words in message for words in _TEST_MODE):
+    if "only" in message and "live mode" in message:
         return RefundSubmitted.REFUSED_IN_TEST_MODE
     if any(words in message for words in _DEFINITE_REFUSALS) or _names_nothing(message):
         return RefundSubmitted.REFUSED
@@ -231,8 +230,9 @@ def _settled_progress(envelope: Envelope, data: Mapping[str, object]) -> RefundP
 
 
 def _names_nothing(message: str) -> bool:
-    missing = "not found" in message or "invalid" in message
-    return missing and any(subject in message for subject in _SUBJECTS)
+    if "invalid" in message and "reference" in message:
+        return True
+    return "not found" in message and any(subject in message for subject in _SUBJECTS)
 
 
 def _refund_reference(envelope: Envelope | None) -> str:

@@ -12,7 +12,7 @@ _REFUSED_LETTERS = re.compile(r"[^A-Za-z0-9_. -]")
 _ATOM = r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+"
 _EMAIL = re.compile(rf"{_ATOM}(\.{_ATOM})*@(?P<domain>[A-Za-z0-9-]+(\.[A-Za-z0-9-]+)+)")
 
-LARGEST_AMOUNT = Decimal(1_000_000)
+_LARGEST_AMOUNT = Decimal(1_000_000)
 _NAME_LENGTH = 60
 _TITLE_LENGTH = 16
 _DESCRIPTION_LENGTH = 50
@@ -46,13 +46,10 @@ def check_amount(amount: Decimal) -> Decimal:
     """
     Return an amount in major units unchanged.
 
-    :raises ValueError: if it is not positive, not exact to two decimals, or above the million that
-        Chapa takes at most.
+    :raises ValueError: if it is not positive and exact to two decimals.
     """
     if not amount.is_finite() or amount <= 0:
         raise ValueError("the amount must be positive")
-    if amount > LARGEST_AMOUNT:
-        raise ValueError(f"the amount must not exceed {LARGEST_AMOUNT}")
     if Decimal(f"{amount:.2f}") != amount:
         raise ValueError("the amount must be exact to two decimals")
     return amount
@@ -69,8 +66,8 @@ class CheckoutRequest:
     """
     One amount to collect once under one `tx_ref`; the amount is in major units (birr).
 
-    :raises ValueError: if the reference is malformed, or the amount is not positive, exact to two
-        decimals and at most a million.
+    :raises ValueError: if the reference is malformed, or the amount is not positive and exact
+        to two decimals.
     """
 
     tx_ref: str
@@ -90,6 +87,10 @@ class CheckoutRequest:
     def __post_init__(self) -> None:
         check_tx_ref(self.tx_ref)
         check_amount(self.amount)
+
+    def find_refusal(self) -> str:
+        """Return why Chapa would surely refuse this, so that it need not be sent; "" if not."""
+        return f"amount over {_LARGEST_AMOUNT}" if self.amount > _LARGEST_AMOUNT else ""
 
     def to_wire(self) -> dict[str, object]:
         """
