@@ -1,5 +1,5 @@
 .DEFAULT_GOAL := help
-.PHONY: help demo up test crash browser fuzz bench check lint clean
+.PHONY: help demo up test test-chapa crash browser fuzz bench check lint clean
 
 # A caller's Python settings must not reach into .venv.
 unexport PYTHONHOME PYTHONPATH PYTHONDONTWRITEBYTECODE DJANGO_SETTINGS_MODULE
@@ -13,7 +13,7 @@ LOCAL := .venv/.installed-local-$(KEY)
 DEV := .venv/.installed-dev-$(KEY)
 
 help:  ## Show this list.
-	@sed -n 's/^\([a-z]*\):.*## /  make \1	/p' Makefile | expand -t 16
+	@sed -n 's/^\([a-z-]*\):.*## /  make \1	/p' Makefile | expand -t 20
 
 demo: $(LOCAL)  ## Book, pay and confirm one stay from nothing; show the timeline and the mail.
 	@.venv/bin/python -m workers.devstack demo
@@ -23,6 +23,9 @@ up: $(LOCAL)  ## Run everything on this machine until Ctrl-C.
 
 test: $(DEV)  ## Run the tests. ARGS="-k refund" passes on to pytest.
 	@.venv/bin/python -m pytest -n auto --dist loadfile $(ARGS)
+
+test-chapa: $(LOCAL)  ## Compare the real Chapa with docs/chapa.md. CHAPA_SECRET_KEY=CHASECK_TEST-...
+	@.venv/bin/python -m payments.chapa.conformance
 
 crash browser fuzz: $(DEV)
 	@.venv/bin/python -m pytest -m $@ $(ARGS)
