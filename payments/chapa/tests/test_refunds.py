@@ -34,7 +34,7 @@ def refunded(**data: object) -> RefundVerification:
         (200, "refund_accepted", RefundSubmitted.ACCEPTED),
         (201, "refund_accepted", RefundSubmitted.ACCEPTED),
         (200, "refund_accepted_without_reference", RefundSubmitted.ACCEPTED),
-        (200, "refund_accepted_without_data", RefundSubmitted.ACCEPTED),
+        (200, "refund_accepted_without_data", RefundSubmitted.UNKNOWN),
         (400, "refund_refused_in_test_mode", RefundSubmitted.REFUSED_IN_TEST_MODE),
         (401, "refund_refused_in_test_mode", RefundSubmitted.REFUSED_IN_TEST_MODE),
         (403, "refund_refused_in_test_mode", RefundSubmitted.REFUSED_IN_TEST_MODE),

@@ -1,7 +1,7 @@
 """
 Money back: what is asked of Chapa, and what its answers mean. Pure; no parser raises on any bytes.
 
-A refund's answers were never seen by anybody whose word can be checked (docs/chapa.md, "Refund").
+A refund's answers were never seen by anybody whose word can be checked (docs/chapa.md, "Refunds").
 So only sentences that are known to refuse do refuse: anything else may have been carried out.
 """
 
@@ -39,6 +39,7 @@ _SUBJECTS = ("transaction", "payment", "refund")
 
 _ACCEPTED = (200, 201, 202)
 _UNDER_WAY = ("initiated", "processing", "pending")
+_AT_THE_END = ("refunded", "reversed")
 
 
 class RefundSubmitted(StrEnum):
@@ -176,15 +177,21 @@ def _submitted(http_status: int, envelope: Envelope | None) -> RefundSubmitted:
     if envelope is None:
         return RefundSubmitted.UNKNOWN
     if http_status in _ACCEPTED and envelope.status == "success":
-        state = read_text((envelope.data or {}).get("status")).lower()
-        taken = state in ("", *_UNDER_WAY, "refunded", "reversed")
-        return RefundSubmitted.ACCEPTED if taken else RefundSubmitted.UNKNOWN
+        return _taken(envelope.data)
     # Before the key: under which status each sentence comes is known to nobody.
     if refused := _refusal(http_status, envelope):
         return refused
     if refuses_our_key(http_status, envelope):
         return RefundSubmitted.CONFIG_ERROR
     return RefundSubmitted.UNKNOWN
+
+
+def _taken(data: Mapping[str, object] | None) -> RefundSubmitted:
+    """A success about nothing says no more than silence."""
+    if data is None:
+        return RefundSubmitted.UNKNOWN
+    known = read_text(data.get("status")).lower() in ("", *_UNDER_WAY, *_AT_THE_END)
+    return RefundSubmitted.ACCEPTED if known else RefundSubmitted.UNKNOWN
 
 
 def _refusal(http_status: int, envelope: Envelope) -> RefundSubmitted | None:
