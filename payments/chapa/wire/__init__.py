@@ -31,12 +31,16 @@ from payments.chapa.wire.refunds import (
     RefundSubmission,
     RefundSubmitted,
     RefundVerification,
-    check_reference,
     parse_refund_submission,
     parse_refund_verification,
+)
+from payments.chapa.wire.request import (
+    LARGEST_AMOUNT,
+    CheckoutRequest,
+    check_reference,
+    check_tx_ref,
     refund_form,
 )
-from payments.chapa.wire.request import LARGEST_AMOUNT, CheckoutRequest, check_tx_ref
 
 __all__ = [
     "LARGEST_AMOUNT",

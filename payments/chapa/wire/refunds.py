@@ -1,11 +1,10 @@
 """
-Money back: what is asked of Chapa, and what its answers mean. Pure; no parser raises on any bytes.
+Read what Chapa answers about money going back. Pure, and no function here raises on any bytes.
 
 A refund's answers were never seen by anybody whose word can be checked (docs/chapa.md, "Refunds").
 So only sentences that are known to refuse do refuse: anything else may have been carried out.
 """
 
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import timedelta
@@ -24,12 +23,9 @@ from payments.chapa.wire.reading import (
     refuses_our_key,
     says_nothing,
 )
-from payments.chapa.wire.request import check_amount, check_tx_ref, plain_text
+from payments.chapa.wire.request import CHAPA_REFERENCE
 
-_CURRENCIES = ("ETB", "USD")
-_REASON_LENGTH = 50
 _SHOWN_REASON_LENGTH = 200
-_REFERENCE = re.compile(r"[A-Za-z0-9_-]{1,64}")
 
 _MAY_REFUSE = (200, 400, 401, 403, 404, 422)
 _USED_BEFORE = ("used before", "already been taken", "validation.unique")
@@ -109,40 +105,6 @@ class RefundVerification:
     @classmethod
     def unanswered(cls, evidence: Evidence, http_status: int | None) -> Self:
         return cls(progress=RefundProgress.TRANSIENT, http_status=http_status, evidence=evidence)
-
-
-def check_reference(reference: str) -> str:
-    """
-    Return one of Chapa's own references unchanged.
-
-    :raises ValueError: if it is not 1 to 64 letters, digits, hyphens or underscores, and so might
-        mean something in a URL path.
-    """
-    if not _REFERENCE.fullmatch(reference):
-        raise ValueError("a reference is 1 to 64 letters, digits, hyphens and underscores")
-    return reference
-
-
-def refund_form(
-    *, money_amount: Decimal, currency: str, reference: str, reason: str
-) -> dict[str, str]:
-    """
-    Return the form of `POST refund/{Chapa's reference}`; the amount is in major units.
-
-    The reason loses what Chapa is known to refuse in other texts. The currency is not sent:
-    Chapa knows only that of the payment.
-
-    :raises ValueError: if the amount is not positive and exact to two decimals, the currency is
-        not one that Chapa collects, or `reference` is not one that Guzo could have made.
-    """
-    if currency not in _CURRENCIES:
-        raise ValueError("Chapa refunds ETB and USD only")
-    form = {
-        "amount": f"{check_amount(money_amount):.2f}",
-        "reason": plain_text(reason, _REASON_LENGTH),
-        "reference": check_tx_ref(reference),
-    }
-    return {name: value for name, value in form.items() if value}
 
 
 def parse_refund_submission(http_status: int, body: bytes) -> RefundSubmission:
@@ -246,4 +208,4 @@ def _refund_reference(envelope: Envelope | None) -> str:
     """Not `reference`: whose reference that would be is not documented."""
     data = (envelope.data if envelope else None) or {}
     found = read_text(data.get("ref_id")) or read_text(data.get("refund_reference"))
-    return found if _REFERENCE.fullmatch(found) else ""
+    return found if CHAPA_REFERENCE.fullmatch(found) else ""

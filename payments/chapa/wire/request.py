@@ -1,4 +1,4 @@
-"""What Guzo asks Chapa to collect, in the form that Chapa accepts. Pure."""
+"""What Guzo asks Chapa to collect or to give back, in the form that Chapa accepts. Pure."""
 
 import re
 import unicodedata
@@ -7,15 +7,18 @@ from dataclasses import dataclass, field
 from decimal import Decimal
 
 _TX_REF = re.compile(r"[A-Za-z0-9_-]{1,50}")
+CHAPA_REFERENCE = re.compile(r"[A-Za-z0-9_-]{1,64}")
 _LOCAL_PHONE = re.compile(r"0[79][0-9]{8}")
 _REFUSED_LETTERS = re.compile(r"[^A-Za-z0-9_. -]")
 _ATOM = r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+"
 _EMAIL = re.compile(rf"{_ATOM}(\.{_ATOM})*@(?P<domain>[A-Za-z0-9-]+(\.[A-Za-z0-9-]+)+)")
 
-_LARGEST_AMOUNT = Decimal(1_000_000)
+LARGEST_AMOUNT = Decimal(1_000_000)
 _NAME_LENGTH = 60
 _TITLE_LENGTH = 16
 _DESCRIPTION_LENGTH = 50
+_REASON_LENGTH = 50
+_CURRENCIES = ("ETB", "USD")
 
 # Reported as refused by Chapa's own check; docs/chapa.md, "Initialize".
 _REFUSED_DOMAINS = (
@@ -42,23 +45,16 @@ def check_tx_ref(tx_ref: str) -> str:
     return tx_ref
 
 
-def check_amount(amount: Decimal) -> Decimal:
+def check_reference(reference: str) -> str:
     """
-    Return an amount in major units unchanged.
+    Return one of Chapa's own references unchanged.
 
-    :raises ValueError: if it is not positive and exact to two decimals.
+    :raises ValueError: if it is not 1 to 64 letters, digits, hyphens or underscores, and so might
+        mean something in a URL path.
     """
-    if not amount.is_finite() or amount <= 0:
-        raise ValueError("the amount must be positive")
-    if Decimal(f"{amount:.2f}") != amount:
-        raise ValueError("the amount must be exact to two decimals")
-    return amount
-
-
-def plain_text(text: str, length: int) -> str:
-    """Return a text without the letters that Chapa refuses, cut to a length."""
-    letters = _REFUSED_LETTERS.sub("", unicodedata.normalize("NFKD", text))
-    return " ".join(letters.split())[:length].rstrip()
+    if not CHAPA_REFERENCE.fullmatch(reference):
+        raise ValueError("a reference is 1 to 64 letters, digits, hyphens and underscores")
+    return reference
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -86,11 +82,11 @@ class CheckoutRequest:
 
     def __post_init__(self) -> None:
         check_tx_ref(self.tx_ref)
-        check_amount(self.amount)
+        _checked(self.amount)
 
     def find_refusal(self) -> str:
         """Return why Chapa would surely refuse this, so that it need not be sent; "" if not."""
-        return f"amount over {_LARGEST_AMOUNT}" if self.amount > _LARGEST_AMOUNT else ""
+        return f"amount over {LARGEST_AMOUNT}" if self.amount > LARGEST_AMOUNT else ""
 
     def to_wire(self) -> dict[str, object]:
         """
@@ -100,8 +96,8 @@ class CheckoutRequest:
         payment must not fail for its decoration.
         """
         texts = {
-            "title": plain_text(self.title, _TITLE_LENGTH),
-            "description": plain_text(self.description, _DESCRIPTION_LENGTH),
+            "title": _plain(self.title, _TITLE_LENGTH),
+            "description": _plain(self.description, _DESCRIPTION_LENGTH),
         }
         optional: dict[str, object] = {
             "first_name": _plain_name(self.first_name),
@@ -118,6 +114,41 @@ class CheckoutRequest:
             "amount": f"{self.amount:.2f}",
             "currency": self.currency,
         } | {name: value for name, value in optional.items() if value}
+
+
+def refund_form(
+    *, money_amount: Decimal, currency: str, reference: str, reason: str
+) -> dict[str, str]:
+    """
+    Return the form of `POST refund/{Chapa's reference}`; the amount is in major units.
+
+    The reason loses what Chapa is known to refuse in other texts. The currency is not sent:
+    Chapa knows only that of the payment.
+
+    :raises ValueError: if the amount is not positive and exact to two decimals, the currency is
+        not one that Chapa collects, or `reference` is not one that Guzo could have made.
+    """
+    if currency not in _CURRENCIES:
+        raise ValueError("Chapa refunds ETB and USD only")
+    form = {
+        "amount": f"{_checked(money_amount):.2f}",
+        "reason": _plain(reason, _REASON_LENGTH),
+        "reference": check_tx_ref(reference),
+    }
+    return {name: value for name, value in form.items() if value}
+
+
+def _checked(amount: Decimal) -> Decimal:
+    if not amount.is_finite() or amount <= 0:
+        raise ValueError("the amount must be positive")
+    if Decimal(f"{amount:.2f}") != amount:
+        raise ValueError("the amount must be exact to two decimals")
+    return amount
+
+
+def _plain(text: str, length: int) -> str:
+    letters = _REFUSED_LETTERS.sub("", unicodedata.normalize("NFKD", text))
+    return " ".join(letters.split())[:length].rstrip()
 
 
 def _plain_name(name: str) -> str:
