@@ -122,9 +122,9 @@ class ChapaClient:
         Ask Chapa to give back some or all of a payment, in major units.
 
         `gateway_reference` is Chapa's reference of the payment, `reference` ours of this refund.
-        Chapa takes one reference once, so repeating the call gives nothing back twice: it answers
-        USED_BEFORE. After UNKNOWN the money may be on its way: neither a new reference nor a
-        refusal of the whole amount later ("cannot exceed") proves that it is not.
+        Chapa takes one reference once, so repeating the call gives nothing back twice: it is then
+        USED_BEFORE, or REFUSED with `exceeds` where less is left. After UNKNOWN the money may be on
+        its way: the one tells that it is, the other suggests it, and nothing tells that it is not.
 
         :raises ValueError: if either reference is malformed, the amount is not positive and exact
             to two decimals, or the currency is neither ETB nor USD.

@@ -125,6 +125,22 @@ def test_a_submission_carries_chapas_reference_and_a_reason_only_if_it_was_not_t
     assert refused.reason == "Refunds can only be processed in live mode"
 
 
+@pytest.mark.parametrize(
+    ("http_status", "name", "exceeds"),
+    [
+        (400, "refund_refused_amount", True),
+        (500, "refund_refused_amount", False),
+        (400, "refund_refused_balance", False),
+        (400, "refund_used_before", False),
+        (200, "refund_accepted", False),
+    ],
+)
+def test_a_refusal_that_an_earlier_refund_may_explain_says_so(
+    http_status: int, name: str, exceeds: bool
+) -> None:
+    assert parse_refund_submission(http_status, captured(name)).exceeds is exceeds
+
+
 def test_a_reason_is_short_and_names_nobody() -> None:
     said = "Ask hanna@gmail.com or 0911223344, https://chapa.link/x " + "and wait " * 100
     body = json.dumps({"message": said, "status": "failed", "data": None}).encode()

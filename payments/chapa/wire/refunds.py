@@ -29,7 +29,8 @@ _SHOWN_REASON_LENGTH = 200
 
 _MAY_REFUSE = (200, 400, 401, 403, 404, 422)
 _USED_BEFORE = ("used before", "already been taken", "validation.unique")
-_DEFINITE_REFUSALS = ("amount cannot exceed", "insufficient balance")
+_EXCEEDS = "amount cannot exceed"
+_DEFINITE_REFUSALS = (_EXCEEDS, "insufficient balance")
 # "Not found" alone may be a router's word about the path.
 _SUBJECTS = ("transaction", "payment", "refund")
 
@@ -70,12 +71,15 @@ class RefundSubmission:
     The answer to `refund`.
 
     `refund_reference` is Chapa's name of the refund, empty where it gave none; `reason` is
-    what it said instead of taking it, for a person to read.
+    what it said instead of taking it, for a person to read. `exceeds`: it was REFUSED because less
+    than that is left. An earlier call whose answer was lost may have taken it, for which is checked
+    first, the amount or the reference, is not known.
     """
 
     submitted: RefundSubmitted
     refund_reference: str = ""
     reason: str = ""
+    exceeds: bool = False
     retry_after: timedelta = timedelta(0)
     http_status: int | None
     evidence: Evidence
@@ -112,10 +116,12 @@ def parse_refund_submission(http_status: int, body: bytes) -> RefundSubmission:
     envelope = read_envelope(body)
     submitted = _submitted(http_status, envelope)
     said = envelope.message if envelope and submitted is not RefundSubmitted.ACCEPTED else ""
+    refused = submitted is RefundSubmitted.REFUSED
     return RefundSubmission(
         submitted=submitted,
         refund_reference=_refund_reference(envelope),
         reason=said[:_SHOWN_REASON_LENGTH],
+        exceeds=refused and _EXCEEDS in said.lower(),
         http_status=http_status,
         evidence=evidence_of(envelope, body),
     )
