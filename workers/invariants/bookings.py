@@ -1,0 +1,81 @@
+"""What must be true of bookings and of the payments that are for them."""
+
+from typing import Final
+
+from workers.invariants.base import Invariant
+
+BOOKINGS: Final = (
+    Invariant(
+        "paid_by_its_own_money",
+        "The payment applied to a booking is its own, and brought its whole price",
+        """
+        select b.id::text, case
+            when p.id is null then 'paid by ' || b.paid_by || ', which is no payment'
+            when p.reference <> b.id then 'paid by a payment for ' || p.reference
+            when e.id is null then 'paid by ' || p.id || ', which brought nothing'
+            when e.amount >= b.total_amount and e.currency = b.currency then null
+            -- Out of review money comes by a person's word only.
+            when exists (select from events_event v where v.subject = 'payment:' || p.id
+                           and v.type = 'payment.mismatched') then null
+            when b.created_at > %(told_since)s
+                then 'costs ' || b.total_amount || ' ' || b.currency || ', paid ' || e.amount
+                     || ' ' || e.currency
+        end
+        from booking b left join payments_payment p on p.id = b.paid_by
+        left join payments_ledgerentry e on e.payment_id = p.id and e.kind = 'capture'
+        where b.paid_by is not null
+        """,
+    ),
+    Invariant(
+        "status_fits_course",
+        "A booking's status says what happened to it: paid, confirmed, ended, or not yet",
+        """
+        select b.id::text, b.status || ', and paid by ' || coalesce(b.paid_by::text, 'nothing')
+               || ', confirmed: ' || coalesce(b.confirmed_at::text, 'never') || ', ended: '
+               || coalesce(b.ended_at::text, 'never')
+        from booking b
+        where not case b.status
+            when 'held' then (b.paid_by is null, b.confirmed_at is null, b.ended_at is null)
+                             = (true, true, true)
+            when 'confirmed' then (b.paid_by is null, b.confirmed_at is null, b.ended_at is null)
+                                  = (false, false, true)
+            when 'expired' then (b.paid_by is null, b.confirmed_at is null, b.ended_at is null)
+                                = (true, true, false)
+            else b.ended_at is not null and (b.paid_by is null) = (b.confirmed_at is null)
+        end
+        """,
+    ),
+    Invariant(
+        "holds_end",
+        "A hold ends soon after its time, however long Chapa is silent",
+        """
+        select b.id::text, 'held until ' || b.hold_expires_at || ', and still is'
+        from bookings_booking b
+        where b.status = 'held'
+          and b.hold_expires_at < %(at)s - %(longest_hold)s - interval '1 hour'
+        """,
+    ),
+    Invariant(
+        "only_the_held_are_paid_for",
+        "Nobody is asked to pay for a booking that is not held",
+        """
+        select p.id::text, 'pending for a booking that is ' || coalesce(b.status, 'not there')
+        from payments_payment p left join bookings_booking b on b.id = p.reference
+        where p.status = 'pending' and b.status is distinct from 'held'
+        """,
+    ),
+    Invariant(
+        "payment_fits_booking",
+        "A payment is for a booking, at its price, by its traveller",
+        """
+        select p.id::text, case
+            when b.id is null then 'for ' || p.reference || ', which is no booking'
+            when (p.amount, p.currency) <> (b.total_amount, b.currency)
+                then 'asks ' || p.amount || ' ' || p.currency || ' for a booking of '
+                     || b.total_amount || ' ' || b.currency
+            when p.payer_id <> b.traveller_id then 'paid by another than the traveller'
+        end
+        from payment p left join bookings_booking b on b.id = p.reference
+        """,
+    ),
+)

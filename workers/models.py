@@ -1,0 +1,22 @@
+from typing import ClassVar
+
+from django.db import models
+
+
+class InvariantCheck(models.Model):
+    """What the last check of an invariant found: what `/metrics` shows without checking anew."""
+
+    invariant = models.CharField(max_length=40)
+    scope = models.CharField(max_length=8)
+    violations = models.PositiveIntegerField()
+    checked_at = models.DateTimeField()
+
+    class Meta:
+        constraints: ClassVar = [
+            models.UniqueConstraint(
+                fields=["invariant", "scope"], name="workers_one_check_per_invariant"
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.invariant} ({self.scope}): {self.violations}"

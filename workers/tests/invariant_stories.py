@@ -1,0 +1,66 @@
+"""A healthy history, told through services: of each way that a stay and its money can go, one."""
+
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+
+from bookings.models import Booking
+from bookings.seeding import courses
+from bookings.seeding.journey import Journey
+from bookings.services.holding import Stay, today
+from bookings.tests.factories import ListingFactory
+from core.models import User
+from core.tests.factories import UserFactory
+from payments.services.status import Payment
+from payments.tests.cast import notify
+
+NOW = datetime.now(UTC).replace(microsecond=0)
+# Each of these stories has ended by now, and is young enough to be looked at often.
+LONG_AGO, JUST_NOW = NOW - timedelta(hours=60), NOW - timedelta(hours=1)
+STORIES = {
+    course.__name__: (course, LONG_AGO)
+    for course in (
+        courses.pay,
+        courses.pay_second_time,
+        courses.pay_twice,
+        courses.pay_late,
+        courses.pay_for_taken_dates,
+        courses.pay_part,
+        courses.let_expire,
+        courses.let_checkout_expire,
+        courses.fail_and_expire,
+        courses.cancel_while_paying,
+        courses.cancel_paid,
+        courses.cancel_and_get_refund,
+        courses.pay_and_reverse,
+    )
+} | {
+    "pay_just_now": (courses.pay, JUST_NOW),
+    "hold": (courses.hold, NOW - timedelta(minutes=9)),
+    "start_paying": (courses.start_paying, NOW - timedelta(minutes=9)),
+}
+
+
+@dataclass(frozen=True)
+class Story:
+    """A booking and its payments, oldest first."""
+
+    booking: Booking
+    payments: list[Payment]
+
+
+def tell_stories() -> dict[str, Story]:
+    """All are of one traveller and cost the same, each at a place of its own."""
+    traveller, rival = UserFactory.create(), UserFactory.create()
+    told = {name: _tell(name, traveller, rival) for name in STORIES}
+    notify(told["pay"].payments[0].tx_ref, at=NOW)
+    return told
+
+
+def _tell(name: str, traveller: User, rival: User) -> Story:
+    course, at = STORIES[name]
+    day = today(at) + timedelta(days=40)
+    stay = Stay(ListingFactory.create().id, day, day + timedelta(days=2), guests=2)
+    journey = Journey.begin(stay, traveller, rival, at)
+    course(journey)
+    payments = Payment.objects.filter(reference=journey.booking.id).order_by("created_at", "id")
+    return Story(journey.booking, list(payments))
