@@ -20,6 +20,7 @@ _KEPT = [
     "auth_permission",
     "events_lane",
     "events_lanegroup",
+    "django_celery_beat_crontabschedule",
     "django_celery_beat_intervalschedule",
     "django_celery_beat_periodictask",
     "django_celery_beat_periodictasks",

@@ -16,6 +16,8 @@ from payments.services.reconciling import check_due_payments
 from payments.services.refunding import check_due_refunds
 from payments.services.retention import prune_webhooks
 from workers.celery import app
+from workers.invariants import checking
+from workers.invariants.base import Scope
 
 log = structlog.get_logger(__name__)
 
@@ -59,3 +61,9 @@ def prune(**_: Any) -> None:
     """Remove what is not kept any longer: docs/personal-data.md."""
     at = timezone.now()
     log.info("pruned", **retention.prune(at=at), **prune_webhooks(at=at), **prune_events(at=at))
+
+
+@app.task(name="check_invariants")
+def check_invariants(*, scope: str, **_: Any) -> None:
+    """Look for what can never be: docs/invariants.md. What is found stands in log and metrics."""
+    checking.check_invariants(at=timezone.now(), scope=Scope(scope))
