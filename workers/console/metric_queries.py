@@ -147,4 +147,16 @@ _TRADE = (
     ),
 )
 
-QUERIES: tuple[MetricQuery, ...] = (*_EVENTS, _SNAPSHOTS, *_TRADE)
+# As the last check found them: the scrape does not check.
+_INVARIANTS = MetricQuery(
+    ("invariant", "scope"),
+    {
+        "guzo_invariant_violations": "Rows that offend against what must always be true",
+        "guzo_invariants_checked_seconds": "Seconds since that was last found out",
+    },
+    """select invariant, scope, violations,
+              greatest(0, extract(epoch from %(now)s - checked_at))
+       from workers_invariantcheck""",
+)
+
+QUERIES: tuple[MetricQuery, ...] = (*_EVENTS, _SNAPSHOTS, *_TRADE, _INVARIANTS)
