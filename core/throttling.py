@@ -18,16 +18,17 @@ from core.models import Throttle
 from core.rates import Rate
 
 
-def spend(setting: str, *, who: str, at: datetime) -> None:
+def spend(setting: str, *, who: str, at: datetime, times: int = 1) -> None:
     """
-    Count one use by someone against the rate that a setting holds.
+    Count so many uses by someone, all or none, against the rate that a setting holds.
 
     Call it outside a transaction, which would hold others up and take a refused use back. Nothing
     is counted of a use that is refused. `who` is kept as a digest only.
 
-    :raises TooMany: with the time after which the next use is taken.
+    :raises TooMany: with the time after which as many are taken; more than the rate's own `times`
+        never are.
     """
-    use = use_of(setting, who=who, at=at)
+    use = use_of(setting, who=who, at=at, times=times)
     with connection.cursor() as cursor:
         cursor.execute("select core_spend(%(bucket)s, %(at)s, %(step)s, %(per)s)", use)
         if cursor.fetchone() == (True,):
@@ -37,13 +38,13 @@ def spend(setting: str, *, who: str, at: datetime) -> None:
     raise TooMany(f"Try again in {math.ceil(wait.total_seconds() / 60)} min.", retry_after=wait)
 
 
-def use_of(setting: str, *, who: str, at: datetime) -> dict[str, Any]:
-    """Return the arguments of core/sql/spend.sql for one use by someone."""
+def use_of(setting: str, *, who: str, at: datetime, times: int = 1) -> dict[str, Any]:
+    """Return the arguments of core/sql/spend.sql for so many uses by someone."""
     rate: Rate = getattr(settings, setting)
     return {
         "bucket": digest(f"{setting} {who}"),
         "at": at,
-        "step": rate.per / rate.times,
+        "step": rate.per * times / rate.times,
         "per": rate.per,
     }
 

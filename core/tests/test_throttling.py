@@ -48,6 +48,14 @@ class TestSpend:
         assert use(10, at=AT + timedelta(seconds=60)) == 2
         assert use(10, at=AT + timedelta(hours=1)) == 3
 
+    def test_several_are_taken_together_or_not_at_all(self) -> None:
+        spend("LOGINS_PER_ADDRESS", who="one", at=AT, times=2)
+        with pytest.raises(TooMany) as refusal:
+            spend("LOGINS_PER_ADDRESS", who="one", at=AT, times=3)
+
+        assert refusal.value.retry_after == timedelta(seconds=40)
+        assert use(10) == 1
+
     def test_a_refused_use_costs_nothing(self) -> None:
         use(100)
 
