@@ -43,6 +43,10 @@ CHAPA_SIGNATURE_HEADER = env.one_of(
 # Connect and read. Together shorter than the lease to ask, and than gunicorn's graceful timeout.
 CHAPA_TIMEOUTS_S = (3.0, 10.0)
 
+# The sweep: how often Chapa is asked by all of them together, and by how many threads of each.
+SWEEP_CALLS = env.rate("SWEEP_CALLS")
+SWEEP_CONCURRENCY = env.number("SWEEP_CONCURRENCY", low=1, high=64)
+
 HOLD_FOR = timedelta(minutes=env.number("HOLD_MINUTES", low=1, high=24 * 60))
 HOLD_OUTAGE_CAP = timedelta(minutes=env.number("HOLD_OUTAGE_CAP_MINUTES", low=0, high=24 * 60))
 

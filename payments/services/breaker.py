@@ -79,6 +79,7 @@ class Breaker:
     """Keeps one sweep from asking Chapa on and on while it is away."""
 
     silent_in_a_row: int = 0
+    has_answered: bool = False
 
     @classmethod
     def at(cls, at: datetime) -> Self:
@@ -89,5 +90,17 @@ class Breaker:
     def is_open(self) -> bool:
         return self.silent_in_a_row >= SILENT_IN_A_ROW
 
+    def room_for(self, most: int) -> int:
+        """
+        Return how many questions may be open at once, `most` at best.
+
+        One while nobody knows whether Chapa is there, so that a sweep in which it is away costs it,
+        and us, no more than it takes to find out.
+        """
+        if self.is_open:
+            return 0
+        return most if self.has_answered and not self.silent_in_a_row else 1
+
     def note(self, *, answered: bool) -> None:
         self.silent_in_a_row = 0 if answered else self.silent_in_a_row + 1
+        self.has_answered = self.has_answered or answered

@@ -1,64 +1,168 @@
 """The sweep: ask Chapa about every payment whose time has come, in whatever state it is."""
 
+import math
+import time
 from collections import Counter
 from collections.abc import Callable
+from concurrent.futures import Future
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from uuid import UUID
 
 import structlog
 from django.conf import settings
-from django.db.models import Q
+from django.db import transaction
 
+from core.crew import Crew
+from core.errors import TooMany
+from core.throttling import spend
+from payments import gateway, schedule
 from payments.models import Payment
 from payments.services.breaker import Breaker
-from payments.services.leasing import PaymentBusy
-from payments.services.settling import settle_payment
-from payments.settlement import NoAnswer
+from payments.services.leasing import Claim, claim_due
+from payments.services.settling import Answer, write_answer
+from payments.settlement import NoAnswer, Verdict
 
 log = structlog.get_logger(__name__)
 
+LOG_EVERY = timedelta(seconds=10)
+NO_TIME = timedelta(0)
+
+Clock = Callable[[], datetime]
+
+
+def count_due_payments(at: datetime) -> int:
+    """Return how many payments a sweep that starts now would find."""
+    return Payment.objects.filter(next_check_at__lte=at, mode=settings.CHAPA_MODE).count()
+
 
 def check_due_payments(
-    clock: Callable[[], datetime],
+    clock: Clock,
     *,
-    limit: int = 100,
+    limit: float = math.inf,
     time_slice: timedelta = timedelta(seconds=50),
+    tell: Callable[[Counter[str]], None] = lambda verdicts: None,
 ) -> Counter[str]:
     """
     Settle what is due, the longest due first; return how often each verdict came.
 
-    Safe to run several times at once: the lease to ask lets one of them ask about a payment, and a
-    payment asked about is no longer due. One that cannot be settled does not stop the others.
+    At most `SWEEP_CONCURRENCY` are asked about at once, and all sweeps together ask no more often
+    than `SWEEP_CALLS`: this one waits for its turn. Nobody is asked about who became due since the
+    start, so it ends. After `time_slice` it begins nothing more, and takes as long as Chapa does.
+    `tell` hears of the verdicts so far whenever there is a new one.
+
+    Safe to run several times at once: a payment is claimed by one of them, and once asked about it
+    is no longer due. One that cannot be settled is put off and does not stop the others.
     """
-    verdicts: Counter[str] = Counter()
     started = clock()
-    breaker = Breaker.at(started)
-    still_due = Q(next_check_at__lte=started)
-    for payment_id in _due(started, limit):
-        if clock() > started + time_slice or breaker.is_open:
-            break
-        try:
-            verdict = settle_payment(payment_id=payment_id, at=clock(), only_if=still_due)
-        except PaymentBusy:
-            verdicts["busy"] += 1
-            continue
-        except Exception:
-            log.exception("payment.not_settled", payment_id=str(payment_id))
-            verdicts["failed"] += 1
-            continue
-        verdicts[type(verdict).__name__] += 1
-        breaker.note(answered=not isinstance(verdict, NoAnswer))
+    with Crew(_settle, name="sweep") as crew:
+        sweep = _Sweep(crew, Breaker.at(started), started, started + time_slice, limit)
+        while True:
+            pause = sweep.ask_more(clock())
+            if crew.busy:
+                sweep.hear(pause)
+                tell(sweep.verdicts)
+            elif pause is None or sweep.is_over:
+                break
+            else:
+                time.sleep(pause.total_seconds())
+    if sweep.verdicts:
+        log.info("payments.checked", **sweep.verdicts)
+    return sweep.verdicts
+
+
+@dataclass
+class _Sweep:
+    """One run: what may still be asked, and what was heard."""
+
+    crew: Crew[Claim, Verdict | None]
+    breaker: Breaker
+    started: datetime
+    ends: datetime
+    limit: float
+    asked: int = 0
+    is_over: bool = False
+    verdicts: Counter[str] = field(default_factory=Counter)
+    told_at: datetime | None = None
+    refused_at: datetime | None = None
+
+    def ask_more(self, at: datetime) -> timedelta | None:
+        """
+        Ask about as many as may be asked about now.
+
+        Return how long to wait for the next turn, or None if nothing more is asked before an
+        answer came, or at all.
+        """
+        self._log_progress(at)
+        room = self.breaker.room_for(settings.SWEEP_CONCURRENCY) - self.crew.busy
+        room = int(min(room, self.limit - self.asked))
+        if room <= 0 or at > self.ends or self.is_over:
+            return None
+        # The turn first: a claim that waited for it would use up its lease.
+        turns, wait = _take_turns(room, at)
+        if not turns:
+            # A clock that is held still would never bring the next turn.
+            self.is_over = at == self.refused_at or at + wait > self.ends
+            self.refused_at = at
+            return wait
+        claims = claim_due(at, due_by=self.started, most=turns)
+        for claim in claims:
+            self.crew.give(claim)
+        self.asked += len(claims)
+        self.is_over = len(claims) < turns
+        return NO_TIME if turns < room and not self.is_over else None
+
+    def hear(self, pause: timedelta | None) -> None:
+        """Wait for an answer, or until the next turn."""
+        for answer in self.crew.hear(timeout_s=None if pause is None else pause.total_seconds()):
+            self._note(answer)
+
+    def _note(self, answer: Future[Verdict | None]) -> None:
+        verdict = answer.result()
+        if verdict is None:
+            self.verdicts["failed"] += 1
+            return
+        self.verdicts[type(verdict).__name__] += 1
+        self.breaker.note(answered=not isinstance(verdict, NoAnswer))
         if isinstance(verdict, NoAnswer) and verdict.misconfigured:
-            break
-    if verdicts:
-        log.info("payments.checked", **verdicts)
-    return verdicts
+            self.is_over = True
+
+    def _log_progress(self, at: datetime) -> None:
+        if self.told_at is None:
+            self.told_at = at
+        elif at >= self.told_at + LOG_EVERY:
+            self.told_at = at
+            log.info("payments.checking", asked=self.asked, asking=self.crew.busy)
 
 
-def _due(at: datetime, limit: int) -> list[UUID]:
-    return list(
-        # One of the other mode is refused to our key; asking would only hold up the sweep.
-        Payment.objects.filter(next_check_at__lte=at, mode=settings.CHAPA_MODE)
-        .order_by("next_check_at")
-        .values_list("id", flat=True)[:limit]
+def _take_turns(wanted: int, at: datetime) -> tuple[int, timedelta]:
+    """Take as many turns as there are, up to so many; return them, and how long until the next."""
+    wait = NO_TIME
+    for times in sorted({1, min(wanted, settings.SWEEP_CALLS.times)}, reverse=True):
+        try:
+            spend("SWEEP_CALLS", who="all sweeps", at=at, times=times)
+        except TooMany as refused:
+            wait = refused.retry_after or NO_TIME
+        else:
+            return times, NO_TIME
+    return 0, wait
+
+
+def _settle(claim: Claim) -> Verdict | None:
+    """Ask about a claimed payment and write the answer; return None if that could not be done."""
+    try:
+        seen, call = gateway.verify(claim.payment, claim.at)
+        answer = Answer(claim.payment.id, claim.at, seen, call, claim.leased_until)
+        with transaction.atomic():
+            return write_answer(answer, at=claim.at)
+    except Exception:
+        log.exception("payment.not_settled", payment_id=str(claim.payment.id))
+        _put_off(claim)
+        return None
+
+
+def _put_off(claim: Claim) -> None:
+    """Let others have their turn before one that cannot be settled."""
+    asked = {"made_at": claim.payment.created_at, "asked_at": claim.at}
+    Payment.objects.filter(id=claim.payment.id, asking_until=claim.leased_until).update(
+        asking_until=None, next_check_at=schedule.after_silence(**asked)
     )

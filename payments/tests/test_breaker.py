@@ -32,6 +32,16 @@ def test_only_silences_in_a_row_open_the_breaker() -> None:
     assert breaker.is_open
 
 
+def test_one_question_is_open_until_chapa_answers_and_after_each_silence() -> None:
+    breaker = Breaker()
+    seen = [breaker.room_for(8)]
+    for answered in (True, False, True, False, False, False):
+        breaker.note(answered=answered)
+        seen.append(breaker.room_for(8))
+
+    assert seen == [1, 8, 1, 8, 1, 1, 0]
+
+
 def call(
     kind: str, outcome: str, *, ago: float = 0, mode: str = "test", payment: Payment | None = None
 ) -> Payment:
