@@ -3,7 +3,7 @@
 import subprocess
 import sys
 
-SCRIPTS = ("intake", "intake_peers", "engines", "strain", "scrape", "timing")
+SCRIPTS = ("intake", "intake_peers", "engines", "strain", "scrape", "sweep", "timing")
 
 
 def main(named: list[str]) -> int:

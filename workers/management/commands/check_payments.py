@@ -23,7 +23,7 @@ class Command(BaseCommand):
         # Django's stream would end each drawing's line.
         self.stdout.ending = ""
         due = count_due_payments(timezone.now())
-        bar = Bar(due, cast(TextIO, self.stdout))
+        bar = Bar(due, cast("TextIO", self.stdout))
 
         def tell(verdicts: Counter[str]) -> None:
             bar.show(verdicts.total())
