@@ -8,7 +8,7 @@ from django.db import migrations
 
 
 class Migration(migrations.Migration):
-    dependencies = [("payments", "0007_lighter_index")]
+    dependencies = [("payments", "0008_carry_out_refunds")]
     operations = [
         migrations.RunSQL(
             "alter table payments_payment set (fillfactor = 85)",

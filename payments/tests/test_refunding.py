@@ -220,7 +220,11 @@ class TestMadeElsewhere:
         write(answer_about(payment, Outcome.REFUNDED, asked_at=LATER))
 
         external = Refund.objects.get()
-        assert (external.source, external.state, external.amount) == ("external", "succeeded", Decimal(3700))
+        assert (external.source, external.state, external.amount) == (
+            "external",
+            "succeeded",
+            Decimal(3700),
+        )
         assert of(payment) == ("refunded", Decimal(3700))
 
     def test_beside_a_part_of_ours_a_person_decides(self) -> None:
@@ -262,7 +266,11 @@ class TestPeople:
 
         assert of(payment)[0] == "succeeded"
         entry = LedgerEntry.objects.get(kind="acceptance")
-        assert (entry.person, entry.reason, entry.amount) == (PERSON, "one birr short", Decimal(3699))
+        assert (entry.person, entry.reason, entry.amount) == (
+            PERSON,
+            "one birr short",
+            Decimal(3699),
+        )
         assert events_of(payment)[-2:] == ["payment.accepted", "payment.succeeded"]
         with pytest.raises(PaymentNotInReview):
             accept_payment(payment_id=payment.id, reason="again", person=PERSON, at=LATER)

@@ -4,7 +4,7 @@ from typing import Any
 from uuid import UUID
 
 from django.utils import timezone
-from drf_spectacular.utils import extend_schema
+from drf_spectacular.utils import OpenApiExample, extend_schema
 from rest_framework import serializers
 from rest_framework.request import Request
 from rest_framework.response import Response
@@ -93,6 +93,13 @@ class Refunds(APIView):
         operation_id="request_refund",
         request=RefundInput,
         responses={201: RefundOutput},
+        examples=[
+            OpenApiExample(
+                "Part of it",
+                value={"amount": "700.00", "reason": "a broken boiler"},
+                request_only=True,
+            )
+        ],
         extensions=refuses(403, PaymentUnknown, ReasonMissing, RefundTooLarge, RefundInParts),
     )
     def post(self, request: Request, payment_id: UUID) -> Response:
@@ -116,6 +123,7 @@ class PaymentAcceptance(APIView):
     @extend_schema(
         operation_id="accept_payment",
         request=AcceptanceInput,
+        examples=[OpenApiExample("Short", value={"reason": "one birr short"}, request_only=True)],
         responses=PaymentOutput,
         extensions=refuses(403, PaymentUnknown, ReasonMissing, PaymentNotInReview),
     )
@@ -139,6 +147,11 @@ class RefundResolution(APIView):
     @extend_schema(
         operation_id="resolve_refund",
         request=ResolutionInput,
+        examples=[
+            OpenApiExample(
+                "By hand", value={"sent": True, "reason": "by bank transfer"}, request_only=True
+            )
+        ],
         responses=RefundOutput,
         extensions=refuses(403, RefundUnknown, ReasonMissing, RefundEnded),
     )

@@ -18,7 +18,8 @@ PAYMENTS: Final = (
             when (e.kind, c.kind, c.outcome) not in (
                      ('capture', 'verify', 'paid'), ('capture', 'verify', 'refunded'),
                      ('capture', 'verify', 'reversed'),
-                     ('refund', 'verify', 'refunded'), ('reversal', 'verify', 'reversed'))
+                     ('refund', 'verify', 'refunded'), ('refund', 'refund_check', 'refunded'),
+                     ('reversal', 'verify', 'reversed'))
                 then e.kind || ' by a call to ' || c.kind || ' that says ' || c.outcome
             -- Of what was made up for a demonstration there are no words of Chapa's.
             when e.kind <> 'capture' or c.evidence -> 'data' ->> 'amount' is null then null
@@ -47,7 +48,7 @@ PAYMENTS: Final = (
         end
         from payment p cross join lateral (
             select coalesce(sum(amount) filter (where kind = 'capture'), 0),
-                   coalesce(sum(amount) filter (where kind <> 'capture'), 0)
+                   coalesce(sum(amount) filter (where kind in ('refund', 'reversal')), 0)
             from payments_ledgerentry e where e.payment_id = p.id
         ) l (came, went)
         """,
@@ -72,7 +73,7 @@ PAYMENTS: Final = (
     ),
     Invariant(
         "paid_as_owed",
-        "Money that counts as paid is what was owed, or a person has looked at it",
+        "Money that counts as paid is what was owed, or a person took it for that",
         """
         select p.id::text, 'owed ' || p.amount || ' ' || p.currency || ', got ' || e.amount || ' '
                || e.currency
@@ -80,8 +81,8 @@ PAYMENTS: Final = (
         where p.status in ('succeeded', 'partially_refunded')
           and (e.amount, e.currency) <> (p.amount, p.currency)
           and p.created_at > %(told_since)s
-          and not exists (select from events_event v where v.subject = 'payment:' || p.id
-                            and v.type = 'payment.mismatched')
+          and not exists (select from payments_ledgerentry a where a.payment_id = p.id
+                            and a.kind = 'acceptance')
         """,
     ),
     Invariant(

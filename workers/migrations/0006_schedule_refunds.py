@@ -23,5 +23,5 @@ def remove_schedule(apps, schema_editor):
 
 
 class Migration(migrations.Migration):
-    dependencies = [("workers", "0003_schedule_replays")]
+    dependencies = [("workers", "0005_schedule_invariants")]
     operations = [migrations.RunPython(add_schedule, remove_schedule)]
