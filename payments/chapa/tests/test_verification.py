@@ -92,6 +92,11 @@ def test_null_in_every_spelling_is_nothing(nothing: object) -> None:
     assert (answer.reference, answer.method, answer.currency, answer.mode) == ("", "", "", "")
 
 
+@pytest.mark.parametrize("reference", ["../balances", "a b", "a/b", "a%2fb", "ጉዞ", "x" * 65])
+def test_a_reference_that_could_bend_a_path_is_nothing(reference: str) -> None:
+    assert verified(reference=reference).reference == ""
+
+
 @pytest.mark.parametrize("currency", ["birr", "Birr ", "ETBX", "etb"])
 def test_a_currency_is_three_capitals_or_nothing(currency: str) -> None:
     assert verified(currency=currency).currency == ""

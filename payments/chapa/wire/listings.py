@@ -16,6 +16,7 @@ from payments.chapa.wire.reading import (
     read_envelope,
     read_moment,
     read_number,
+    read_reference,
     read_rows,
     read_short_text,
     read_text,
@@ -186,7 +187,7 @@ def _leads_on(pages: Mapping[str, object]) -> bool:
 
 def _listed(row: Mapping[str, object]) -> ListedTransaction:
     return ListedTransaction(
-        reference=read_text(row.get("ref_id")),
+        reference=read_reference(row.get("ref_id")),
         status=read_text(row.get("status")).lower(),
         type=read_text(row.get("type")),
         amount=read_number(row.get("amount")),

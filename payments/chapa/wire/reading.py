@@ -24,6 +24,7 @@ _LARGEST_EXPONENT = 9
 _SMALLEST_EXPONENT = -25
 _NUMBER = re.compile(r"-?[0-9]{1,15}(\.[0-9]{1,20})?([eE][+-]?[0-9]{1,2})?")
 _CURRENCY = re.compile(r"[A-Z]{3}")
+_REFERENCE = re.compile(r"[A-Za-z0-9_-]+")
 
 _PERSONAL = re.compile(r"[A-Za-z]+://\S+|[^\s@,;:]+@[^\s@,;]+|\+?[0-9][0-9 -]{7,}[0-9]")
 
@@ -126,6 +127,12 @@ def read_text(value: object) -> str:
     # JSON can hold NUL and lone surrogates, which PostgreSQL cannot; neither is printable.
     usable = text.isprintable() and len(text) <= _FIELD_LENGTH and text.lower() != "null"
     return text if usable else ""
+
+
+def read_reference(value: object) -> str:
+    """Return one of Chapa's references, which go into paths again, or nothing."""
+    text = read_text(value)
+    return text if _REFERENCE.fullmatch(text) else ""
 
 
 def read_currency(value: object) -> str:

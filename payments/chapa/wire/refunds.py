@@ -19,11 +19,11 @@ from payments.chapa.wire.reading import (
     read_currency,
     read_envelope,
     read_number,
+    read_reference,
     read_text,
     refuses_our_key,
     says_nothing,
 )
-from payments.chapa.wire.request import CHAPA_REFERENCE
 
 _SHOWN_REASON_LENGTH = 200
 
@@ -213,5 +213,4 @@ def _names_nothing(message: str) -> bool:
 def _refund_reference(envelope: Envelope | None) -> str:
     """Not `reference`: whose reference that would be is not documented."""
     data = (envelope.data if envelope else None) or {}
-    found = read_text(data.get("ref_id")) or read_text(data.get("refund_reference"))
-    return found if CHAPA_REFERENCE.fullmatch(found) else ""
+    return read_reference(data.get("ref_id")) or read_reference(data.get("refund_reference"))

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from decimal import Decimal
 
 _TX_REF = re.compile(r"[A-Za-z0-9_-]{1,50}")
-CHAPA_REFERENCE = re.compile(r"[A-Za-z0-9_-]{1,64}")
+_REFERENCE = re.compile(r"[A-Za-z0-9_-]{1,64}")
 _LOCAL_PHONE = re.compile(r"0[79][0-9]{8}")
 _REFUSED_LETTERS = re.compile(r"[^A-Za-z0-9_. -]")
 _ATOM = r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+"
@@ -52,7 +52,7 @@ def check_reference(reference: str) -> str:
     :raises ValueError: if it is not 1 to 64 letters, digits, hyphens or underscores, and so might
         mean something in a URL path.
     """
-    if not CHAPA_REFERENCE.fullmatch(reference):
+    if not _REFERENCE.fullmatch(reference):
         raise ValueError("a reference is 1 to 64 letters, digits, hyphens and underscores")
     return reference
 
