@@ -101,7 +101,10 @@ def test_only_sentences_that_are_known_refuse_and_they_are_compared_loosely(
 
 
 def test_a_refusal_beside_data_is_none() -> None:
-    body = json.dumps(json.loads(captured("refund_accepted")) | {"status": "failed"}).encode()
+    refused, taken = (
+        json.loads(captured(name)) for name in ("refund_refused_amount", "refund_accepted")
+    )
+    body = json.dumps(refused | {"data": taken["data"]}).encode()
 
     assert parse_refund_submission(400, body).submitted is RefundSubmitted.UNKNOWN
 
