@@ -35,6 +35,8 @@ def api_blueprint(chapa: LocalChapa) -> Blueprint:
     api = calls_blueprint("api")
 
     @api.post("/transaction/initialize")
+    # What clients on telephones ask.
+    @api.post("/transaction/mobile-initialize")
     def initialize() -> Response:
         fields = read_fields()
         tx_ref = str(fields.get("tx_ref", ""))

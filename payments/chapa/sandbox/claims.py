@@ -25,4 +25,19 @@ def claimed(transaction: Transaction, claim: str, amount: Decimal | None) -> Tra
             return replace(transaction, mode=_OTHER_MODE[transaction.mode])
         case "tx_ref":
             return replace(transaction, tx_ref=f"{transaction.tx_ref}-other")
+        case "empty":
+            return _with_empty_texts(transaction)
     return transaction
+
+
+def _with_empty_texts(transaction: Transaction) -> Transaction:
+    return replace(
+        transaction,
+        first_name=transaction.first_name or "",
+        last_name=transaction.last_name or "",
+        email=transaction.email or "",
+        phone_number=transaction.phone_number or "",
+        title=transaction.title or "",
+        description=transaction.description or "",
+        logo=transaction.logo or "",
+    )

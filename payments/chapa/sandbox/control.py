@@ -7,7 +7,7 @@ from flask import Blueprint, Response, abort, jsonify, request
 
 from payments.chapa.sandbox import bodies
 from payments.chapa.sandbox.delivery import Attempt
-from payments.chapa.sandbox.faults import Faults
+from payments.chapa.sandbox.faults import FORMS, Faults
 from payments.chapa.sandbox.local_chapa import LocalChapa
 from payments.chapa.sandbox.refunds import Refund, RefundState
 from payments.chapa.sandbox.switches import USUAL_KINDS, Chance
@@ -85,10 +85,16 @@ def _add_moves(control: Blueprint, chapa: LocalChapa) -> None:
         # JSON's true is an int to Python.
         if type(times) is not int or not 1 <= times <= _MOST_WEBHOOKS:
             raise ValueError(f"times must be 1 to {_MOST_WEBHOOKS}")
+        fault = wish.get("fault", "")
+        if fault not in ("", *FORMS):
+            raise ValueError(f"fault must be one of {', '.join(FORMS)}")
         if transaction.status is Status.PENDING:
             raise NotAllowed("nothing has happened that a webhook could tell")
         statuses = chapa.deliveries.send_again(
-            transaction, times=times, at_once=wish.get("concurrent") is True
+            transaction,
+            times=times,
+            at_once=wish.get("concurrent") is True,
+            fault=str(fault),
         )
         return jsonify(statuses=statuses)
 

@@ -62,10 +62,14 @@ class Deliveries:
                 self._try(delivery)
 
     def send_again(
-        self, transaction: Transaction, *, times: int, at_once: bool
+        self, transaction: Transaction, *, times: int, at_once: bool, fault: str = ""
     ) -> list[int | None]:
-        """Send the present webhook again, even if webhooks are off; return the HTTP statuses."""
-        first = self._make(transaction, "webhook")
+        """
+        Send the present webhook again, even if webhooks are off; return the HTTP statuses.
+
+        Its form is wrong only as `fault` says, one of `FORMS`; what is claimed is claimed here too.
+        """
+        first = self._make(transaction, "webhook", fault)
         wanted = [replace(first, number=number) for number in range(1, times + 1)]
         if not at_once:
             return [self._send(each) for each in wanted]

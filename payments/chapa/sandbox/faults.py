@@ -23,7 +23,7 @@ CHOICES: Mapping[str, tuple[str, ...]] = {
     ),
     "callback": ("on", "off", "drop"),
     "payment": ("ok", "fail_first", "late"),
-    "claim": ("ok", "gross", "amount", "currency", "mode", "tx_ref"),
+    "claim": ("ok", "gross", "amount", "currency", "mode", "tx_ref", "empty"),
     "initialize": (*_ANSWERS, *REFUSALS, *TRICKS),
     "verify": (*_ANSWERS, "pending", "404", "unpaid"),
     "cancel": (*_ANSWERS, "race", "lose"),
@@ -36,6 +36,8 @@ CHOICES: Mapping[str, tuple[str, ...]] = {
     "test_refunds": ("on", "off"),
     "effect": ("on", "off"),
 }
+#: How a single webhook may be wrong.
+FORMS = ("forge", "constant", "escaped")
 _USUAL = ("500", "html", "429", "timeout")
 #: What may go wrong by chance: what Chapa or the way to it does now and then.
 BY_CHANCE: Mapping[str, tuple[str, ...]] = {

@@ -12,6 +12,10 @@ from payments.chapa.sandbox.config import SandboxConfig
 
 # Chapa prints typographic apostrophes, which catches whoever compares sentences.
 UNKNOWN_KEY = "Invalid API Key or User doesn\u2019t exist"
+_INACTIVE = (
+    "Invalid API Key or  the business can\u2019t accept payments at the moment. Please verify your "
+    "API key and ensure the account is active and able to process payments."
+)
 RETRY_AFTER_S = 120
 
 _HUGE_PIECES = 20
@@ -77,6 +81,7 @@ TROUBLES: Final[dict[str, Trouble]] = {
     "429": lambda *_: failed(429, "Too many requests"),
     "429 later": _ask_for_patience,
     "401": lambda *_: failed(401, UNKNOWN_KEY),
+    "inactive": lambda *_: failed(401, _INACTIVE),
     "403": lambda *_: html_answer(403),
     "timeout": _time_out,
     "half": _break_off,

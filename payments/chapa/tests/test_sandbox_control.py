@@ -69,7 +69,8 @@ def test_an_unknown_transaction_is_404(sandbox: RunningSandbox, move: str) -> No
 
 
 @pytest.mark.parametrize(
-    "body", [{"times": 0}, {"times": 201}, {"times": "many"}, {"times": True}, [], "x"]
+    "body",
+    [{"times": 0}, {"times": 201}, {"times": "many"}, {"times": True}, {"fault": "drop"}, [], "x"],
 )
 def test_a_senseless_number_of_webhooks_is_refused(
     client: ChapaClient, sandbox: RunningSandbox, body: object

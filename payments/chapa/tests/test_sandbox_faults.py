@@ -170,6 +170,44 @@ def test_something_else_can_be_claimed_in_verify_and_webhook(
     assert account.ask("GET", "transaction/verify/gz-1").json()["data"][name] != value
 
 
+def test_texts_may_be_empty_where_others_are_null(account: Account) -> None:
+    payment = account.paid()
+    assert account.ask("GET", "transaction/verify/gz-1").json()["data"]["email"] is None
+    account.chapa.faults.set({"claim": "empty"})
+
+    data = account.ask("GET", f"transaction/verify/{payment.tx_ref}").json()["data"]
+    assert (data["email"], data["customization"]["title"]) == ("", "")
+
+
+@pytest.mark.parametrize(
+    ("fault", "good"), [("", True), ("escaped", True), ("forge", False), ("constant", False)]
+)
+def test_a_webhook_sent_again_by_hand_may_be_wrong(
+    account: Account, fault: str, good: bool
+) -> None:
+    account.chapa.faults.set({"webhook": "off"})
+    account.paid()
+    control(account, "POST", "transactions/gz-1/webhook", {"fault": fault})
+
+    [webhook] = account.receiver.webhooks()
+    assert ("x-chapa-signature" in webhook.headers and is_signed(webhook)) is good
+
+
+def test_an_account_may_not_be_activated(account: Account) -> None:
+    account.chapa.faults.set({"verify": "inactive"})
+
+    answer = account.ask("GET", "transaction/verify/gz-1")
+
+    assert answer.status_code == 401
+    assert "ensure the account is active" in answer.json()["message"]
+
+
+def test_clients_on_telephones_open_a_checkout_too(account: Account) -> None:
+    fields = {"amount": "10", "currency": "ETB", "tx_ref": "gz-1"}
+
+    assert account.ask("POST", "transaction/mobile-initialize", json=fields).ok
+
+
 def opened(account: Account) -> Transaction:
     fields = {"amount": "100", "currency": "ETB", "tx_ref": "gz-1"}
     account.ask("POST", "transaction/initialize", json=fields)
