@@ -1,5 +1,5 @@
 .DEFAULT_GOAL := help
-.PHONY: help demo up test test-chapa crash browser fuzz bench check lint clean
+.PHONY: help demo up test test-chapa crash browser fuzz contract bench check lint clean
 
 # A caller's Python settings must not reach into .venv.
 unexport PYTHONHOME PYTHONPATH PYTHONDONTWRITEBYTECODE DJANGO_SETTINGS_MODULE
@@ -27,7 +27,7 @@ test: $(DEV)  ## Run the tests. ARGS="-k refund" passes on to pytest.
 test-chapa: $(LOCAL)  ## Compare the real Chapa with docs/chapa.md. CHAPA_SECRET_KEY=CHASECK_TEST-...
 	@.venv/bin/python -m payments.chapa.conformance
 
-crash browser fuzz: $(DEV)
+crash browser fuzz contract: $(DEV)
 	@.venv/bin/python -m pytest -m $@ $(ARGS)
 
 bench: $(DEV)  ## Measure. ARGS="engines --figure drain" names one script, and its options.
