@@ -34,6 +34,8 @@ _SWITCHES = {
     "effect": "a spoilt call is carried out all the same",
     "latency_s": "seconds before every answer",
 }
+# Calls about no transaction in particular.
+_OF_NONE = ("transactions", "balances")
 
 
 def console_blueprint(chapa: LocalChapa) -> Blueprint:
@@ -80,7 +82,7 @@ def _add_pages(console: Blueprint, chapa: LocalChapa) -> None:
             refunds=chapa.store.refunds(transaction),
             calls=chapa.store.calls(tx_ref),
             is_told=transaction.status is not Status.PENDING,
-            switches=_SWITCHES,
+            switches={name: _SWITCHES[name] for name in _SWITCHES if name not in _OF_NONE},
             choices=CHOICES,
             own=chapa.faults.own(tx_ref),
         )
