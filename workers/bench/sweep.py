@@ -70,18 +70,19 @@ def main() -> int:
     parser.add_argument("--starts", type=int, default=100)
     options = parser.parse_args()
     progress = Progress()
-    figures = [options.figure] if options.figure else FIGURES
-    names = ["web"] if "start" in figures else []
+    progress.say(f"  {describe_machine()}\n")
     try:
-        with stop_requests(), running_servers(progress, *names) as servers:
-            progress.say(f"  {describe_machine()}\n")
-            servers.sql(_PAYER)
-            if "pace" in figures:
-                _measure_pace(servers, options.payments, progress)
-            if "start" in figures:
-                _measure_start(servers, options.starts, progress)
-            if "claim" in figures:
-                _measure_claims(servers, options.payments, options.settled, progress)
+        with stop_requests():
+            for figure in [options.figure] if options.figure else FIGURES:
+                with running_servers(progress, *(["web"] if figure == "start" else [])) as servers:
+                    servers.sql(_PAYER)
+                    match figure:
+                        case "pace":
+                            _measure_pace(servers, options.payments, progress)
+                        case "claim":
+                            _measure_claims(servers, options.payments, options.settled, progress)
+                        case "start":
+                            _measure_start(servers, options.starts, progress)
     except StopRequested as stop:
         return stop.exit_code
     return 0
@@ -154,7 +155,6 @@ def _say_pace(progress: Progress, seen: list[Watched], chapa: SlowChapa, payment
 
 def _measure_claims(servers: Servers, due: int, settled: int, progress: Progress) -> None:
     """Claim and answer batch after batch in two databases, in turn; time the claims alone."""
-    servers.sql("truncate payments_payment cascade")
     _sql(servers, "postgres", "create database settled template guzo")
     for done in range(0, settled, CHUNK):
         began = time.monotonic()
