@@ -1,11 +1,16 @@
 """The sweep as a command, with its progress."""
 
+import os
+import signal
+from concurrent.futures import ThreadPoolExecutor
 from io import StringIO
 
 import pytest
 from django.core.management import call_command
 
+from core.tests.threads import eventually
 from payments.chapa.sandbox.server import RunningSandbox
+from payments.models import Payment
 from payments.services.checkout import open_checkout
 from payments.tests.factories import NOW, PaymentFactory
 from workers.devstack.progress import Bar
@@ -42,6 +47,34 @@ def test_the_command_says_what_it_left_because_chapa_is_away(chapa: RunningSandb
 
     assert "3  NoAnswer" in said.getvalue()
     assert "1  still due" in said.getvalue()
+
+
+def test_ctrl_c_ends_the_command_when_what_it_asked_is_answered_and_written(
+    chapa: RunningSandbox,
+) -> None:
+    payments = [PaymentFactory.create(checkout_url="") for _ in range(2)]
+    for payment in payments:
+        open_checkout(payment_id=payment.id, at=NOW)
+    chapa.faults.set({"latency_s": 0.2})
+
+    def press_ctrl_c() -> None:
+        eventually(lambda: _verified(chapa, payments))
+        os.kill(os.getpid(), signal.SIGINT)
+
+    with ThreadPoolExecutor(1) as other:
+        pressed = other.submit(press_ctrl_c)
+        with pytest.raises(SystemExit) as end:
+            call_command("check_payments", stdout=StringIO())
+        pressed.result()
+
+    assert end.value.code == 128 + signal.SIGINT
+    assert _verified(chapa, payments) == 1
+    assert Payment.objects.filter(asking_until=None, asked_at=None).count() == 1
+    assert Payment.objects.filter(asking_until=None, asked_at__isnull=False).count() == 1
+
+
+def _verified(chapa: RunningSandbox, payments: list[Payment]) -> int:
+    return sum(chapa.store.calls(payment.tx_ref)["verify"] for payment in payments)
 
 
 @pytest.mark.django_db

@@ -7,6 +7,7 @@ from django.utils import timezone
 
 from payments.services.reconciling import check_due_payments, count_due_payments
 from workers.devstack.progress import Bar
+from workers.devstack.signals import StopRequested, stop_requests
 
 
 class Command(BaseCommand):
@@ -28,9 +29,14 @@ class Command(BaseCommand):
         def tell(verdicts: Counter[str]) -> None:
             bar.show(verdicts.total())
 
-        verdicts = check_due_payments(
-            timezone.now, time_slice=timedelta(minutes=minutes), tell=tell
-        )
+        try:
+            with stop_requests():
+                verdicts = check_due_payments(
+                    timezone.now, time_slice=timedelta(minutes=minutes), tell=tell
+                )
+        except StopRequested as stop:
+            self.stdout.write("\n  Stopped; what Chapa answered until then is written.\n")
+            raise SystemExit(stop.exit_code) from None
         bar.end(verdicts.total())
         for verdict, count in verdicts.most_common():
             self.stdout.write(f"  {count:>8,}  {verdict}\n")
