@@ -7,18 +7,16 @@ from workers.invariants.base import Invariant
 BOOKINGS: Final = (
     Invariant(
         "paid_by_its_own_money",
-        "The payment applied to a booking is its own, and brought its whole price",
+        "The payment applied to a booking is its own, and brought its price or what a person took",
         """
         select b.id::text, case
             when p.id is null then 'paid by ' || b.paid_by || ', which is no payment'
             when p.reference <> b.id then 'paid by a payment for ' || p.reference
             when e.id is null then 'paid by ' || p.id || ', which brought nothing'
             when e.amount >= b.total_amount and e.currency = b.currency then null
-            -- Out of review money comes by a person's word only.
-            when exists (select from events_event v where v.subject = 'payment:' || p.id
-                           and v.type = 'payment.mismatched') then null
-            when b.created_at > %(told_since)s
-                then 'costs ' || b.total_amount || ' ' || b.currency || ', paid ' || e.amount
+            when exists (select from payments_ledgerentry a
+                         where a.payment_id = p.id and a.kind = 'acceptance') then null
+            else 'costs ' || b.total_amount || ' ' || b.currency || ', paid ' || e.amount
                      || ' ' || e.currency
         end
         from booking b left join payments_payment p on p.id = b.paid_by

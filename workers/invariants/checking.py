@@ -13,11 +13,12 @@ from workers.invariants.bookings import BOOKINGS
 from workers.invariants.events import EVENTS
 from workers.invariants.guards import DATABASE
 from workers.invariants.payments import PAYMENTS
+from workers.invariants.refunds import REFUNDS
 from workers.models import InvariantCheck
 
 log = structlog.get_logger(__name__)
 
-INVARIANTS: Final = (*PAYMENTS, *BOOKINGS, *EVENTS, *DATABASE)
+INVARIANTS: Final = (*PAYMENTS, *REFUNDS, *BOOKINGS, *EVENTS, *DATABASE)
 # For one invariant. All of them share a snapshot, which keeps dead rows of the queue meanwhile.
 LONGEST_S: Final = {Scope.LATELY: 30, Scope.EVER: 300}
 _SAMPLES = 5

@@ -8,21 +8,19 @@ EVENTS: Final = (
     Invariant(
         "payments_told",
         "Every change of a payment's status was told once, by the event of its name",
-        # Money that goes back in parts is told part by part.
+        # A part that goes back is told by its refund.
         """
         select p.id::text, case
             when told.latest is distinct from case p.status
                      when 'pending' then 'payment.initiated'
                      when 'in_review' then 'payment.mismatched'
-                     when 'partially_refunded' then 'payment.refunded'
+                     when 'partially_refunded' then 'payment.succeeded'
                      else 'payment.' || p.status end
                 then p.status || ', and the latest event is ' || coalesce(told.latest, 'none')
             when told.twice then 'a change was told twice'
         end
         from payment p cross join lateral (
-            select (array_agg(v.type order by v.id desc))[1],
-                   count(*) filter (where v.type <> 'payment.refunded')
-                   > count(distinct v.type) filter (where v.type <> 'payment.refunded')
+            select (array_agg(v.type order by v.id desc))[1], count(*) > count(distinct v.type)
             from events_event v
             where v.subject = 'payment:' || p.id and v.type in (
                 'payment.initiated', 'payment.succeeded', 'payment.failed', 'payment.cancelled',
@@ -51,13 +49,25 @@ EVENTS: Final = (
     ),
     Invariant(
         "refunds_told",
-        "Every order to send money back was told",
+        "Every order to send money back was told, and how it ended",
+        # What was made elsewhere was not ordered; what ended with all of its payment is told by it.
         """
-        select r.id::text, 'refund of ' || r.amount || ' ' || r.currency || ' without its event'
+        select r.id::text, case
+            when r.source <> 'external' and 'refund.requested' <> all (told.types)
+                then 'refund of ' || r.amount || ' ' || r.currency || ' without its event'
+            when r.state = 'succeeded' and 'refund.succeeded' <> all (told.types)
+                 and p.status <> 'refunded'
+                then 'succeeded, and no event says so'
+            when r.state = 'failed' and 'refund.failed' <> all (told.types)
+                 and p.status <> 'reversed'
+                then 'failed, and no event says so'
+        end
         from payment p join payments_refund r on r.payment_id = p.id
+        cross join lateral (
+            select coalesce(array_agg(v.type::text), '{}') from events_event v
+            where v.subject = 'payment:' || p.id and v.data ->> 'refund_id' = r.id::text
+        ) told (types)
         where r.requested_at > %(told_since)s
-          and not exists (select from events_event v where v.subject = 'payment:' || p.id
-                            and v.type = 'refund.requested' and v.data ->> 'refund_id' = r.id::text)
         """,
     ),
     Invariant(

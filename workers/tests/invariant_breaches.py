@@ -136,6 +136,41 @@ BREACHES = (
            returning payment_id""",
     ),
     Breach(
+        "refunds_in_ledger",
+        "get_half_back",
+        """with entry as (update payments_ledgerentry set refund_id = null
+                          where payment_id = %(last)s and kind = 'refund')
+           select id from payments_refund where payment_id = %(last)s""",
+    ),
+    Breach(
+        "refunds_in_ledger",
+        "get_half_back",
+        _update("payments_refund", "amount = amount + 1", "payment_id = %(last)s"),
+    ),
+    Breach(
+        "every_refund_pursued",
+        "cancel_paid",
+        _update(
+            "payments_refund",
+            "state = 'submitted', submitted_at = %(now)s",
+            "payment_id = %(last)s",
+        ),
+    ),
+    Breach(
+        "every_refund_pursued",
+        "cancel_paid",
+        """with paid as (
+               delete from events_delivery where handler = 'send_refund' and event_id = (
+                   select id from events_event
+                   where subject = 'payment:' || %(last)s and type = 'refund.requested')
+               returning event_id, handler),
+           receipt as (
+               insert into events_receipt (event_id, handler, generation, how, attempts, worker,
+                                           done_at)
+               select event_id, handler, 0, 'done', 1, 'test', %(now)s from paid)
+           select id from payments_refund where payment_id = %(last)s""",
+    ),
+    Breach(
         "no_money_forgotten",
         "pay_twice",
         "delete from payments_refund where payment_id = %(first)s returning payment_id",
@@ -228,6 +263,15 @@ BREACHES = (
         _unsaid(
             _PAYMENT,
             "refund.requested",
+            "(select id from payments_refund where payment_id = %(last)s)",
+        ),
+    ),
+    Breach(
+        "refunds_told",
+        "get_half_back",
+        _unsaid(
+            _PAYMENT,
+            "refund.succeeded",
             "(select id from payments_refund where payment_id = %(last)s)",
         ),
     ),
