@@ -3,12 +3,14 @@
 import pytest
 import structlog
 from django_celery_beat.models import PeriodicTask
+from django_celery_beat.schedulers import ModelEntry
 
 from core.ids import new_id
 from core.models import IdempotencyRecord
 from core.retention import KEY_LIFE
 from payments.tests.factories import NOW
 from workers import tasks
+from workers.celery import app
 
 pytestmark = pytest.mark.django_db
 
@@ -20,6 +22,16 @@ def test_beat_sends_what_a_worker_knows_to_a_queue_that_one_listens_to() -> None
         task.name for task in vars(tasks).values() if hasattr(task, "apply_async")
     }
     assert {each.queue for each in scheduled} == {"core", "chapa", "mail"}
+
+
+@pytest.mark.parametrize(
+    ("name", "longest_s"),
+    [("Check the invariants of what changed lately", 600), ("Check all invariants", 24 * 3600)],
+)
+def test_beat_knows_when_the_invariants_are_due(name: str, longest_s: int) -> None:
+    entry = ModelEntry(PeriodicTask.objects.get(name=name), app=app)
+
+    assert 0 < entry.is_due().next <= longest_s
 
 
 def test_pruning_says_how_much_it_removed() -> None:
