@@ -62,7 +62,7 @@ def test_the_command_says_that_all_holds_and_fails_once_it_does_not(
 
     Payment.objects.filter(id=paid.id).update(settled_at=None)
     said = StringIO()
-    with pytest.raises(CommandError, match=f"1 of {len(INVARIANTS)} invariants"):
+    with pytest.raises(CommandError, match=f"{len(INVARIANTS) - 1} of {len(INVARIANTS)} "):
         call_command("check_invariants", json=True, lately=True, stdout=said)
 
     (wrong,) = [each for each in json.loads(said.getvalue())["invariants"] if each["violations"]]

@@ -31,9 +31,12 @@ class Command(BaseCommand):
             self._print_json(findings, scope)
         else:
             self._print(findings)
-        wrong = [finding for finding in findings if finding.violations != 0]
-        if wrong:
-            raise CommandError(f"{len(wrong)} of {len(findings)} invariants do not hold.")
+        hold = sum(finding.violations == 0 for finding in findings)
+        if hold < len(findings):
+            raise CommandError(
+                f"{hold} of {len(findings)} invariants hold; "
+                "the others are violated, or it was not found out."
+            )
 
     def _draw(self, invariant: Invariant) -> None:
         if self.stderr.isatty():

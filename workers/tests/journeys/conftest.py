@@ -1,21 +1,24 @@
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from datetime import timedelta
 from typing import Any
 
 import pytest
 import requests
+from django.db import transaction
 from django.utils import timezone
 from knox.models import AuthToken
 from pytest_django.live_server_helper import LiveServer
 
 from bookings.models import Booking
-from bookings.tests.factories import BookingFactory, ListingFactory
+from bookings.tests.factories import ListingFactory
 from core.ids import new_id
 from core.models import User
 from core.tests.factories import UserFactory
 from events.models import Delivery
 from payments.chapa.sandbox.server import RunningSandbox
 from payments.chapa.sandbox.transactions import Transaction
+from workers.invariants.base import Scope
+from workers.invariants.checking import INVARIANTS, find_violations
 
 PAYS = "0900123456"
 
@@ -63,6 +66,15 @@ def logged_in(live_server: LiveServer) -> Client:
     return Client(live_server.url, user, AuthToken.objects.create(user)[1])
 
 
+@pytest.fixture(autouse=True)
+def all_invariants_hold(transactional_db: None) -> Iterator[None]:
+    """Wherever a journey leads, what must always be true is true at its end."""
+    yield
+    with transaction.atomic():
+        found = find_violations(INVARIANTS, at=timezone.now(), scope=Scope.EVER)
+    assert [finding for finding in found if finding.violations != 0] == []
+
+
 @pytest.fixture
 def traveller(live_server: LiveServer, transactional_db: None) -> Client:
     return logged_in(live_server)
@@ -76,7 +88,7 @@ def stranger(live_server: LiveServer, transactional_db: None) -> Client:
 @pytest.fixture
 def booking(traveller: Client) -> Booking:
     """A stay that the traveller holds and has not begun to pay."""
-    return BookingFactory.create(traveller=traveller.user)
+    return held_booking(traveller)
 
 
 Pay = Callable[[str], None]
@@ -103,6 +115,10 @@ def hasten() -> None:
 def held_stay(traveller: Client) -> dict[str, Any]:
     day = timezone.now().date() + timedelta(days=20)
     return traveller.hold(ListingFactory.create(), str(day), str(day + timedelta(days=2)))
+
+
+def held_booking(traveller: Client) -> Booking:
+    return Booking.objects.get(id=held_stay(traveller)["id"])
 
 
 def transaction_of(chapa: RunningSandbox, payment: dict[str, Any]) -> Transaction:

@@ -8,7 +8,6 @@ from django.utils import timezone
 from pytest_django.fixtures import Settings
 
 from bookings.models import Booking
-from bookings.tests.factories import BookingFactory
 from core.tests.threads import eventually
 from events.delivery import drain_all
 from payments.chapa.sandbox.server import RunningSandbox
@@ -22,7 +21,7 @@ from workers.tests.journeys.cast import (
     clock_at,
     tell_in_every_way,
 )
-from workers.tests.journeys.conftest import Client, Pay
+from workers.tests.journeys.conftest import Client, Pay, held_booking
 
 pytestmark = pytest.mark.crash
 
@@ -125,9 +124,7 @@ def test_a_payment_that_chapa_opens_badly_is_paid_once_all_the_same(
 def test_while_chapa_refuses_our_key_few_ask_and_no_payment_is_made(
     traveller: Client, booking: Booking, chapa: RunningSandbox
 ) -> None:
-    open_already, waiting, second, later = (
-        BookingFactory.create(traveller=traveller.user) for _ in range(4)
-    )
+    open_already, waiting, second, later = (held_booking(traveller) for _ in range(4))
     assert traveller.start_payment(str(open_already.id)).status_code == 201
     chapa.faults.set({"initialize": "500"})
     assert traveller.start_payment(str(waiting.id)).status_code == 202
@@ -171,7 +168,7 @@ def test_a_payment_that_is_refused_for_ever_hides_nobodys_money(
     pay(traveller.start_payment(str(booking.id)).json()["checkout_url"])
     paid = Payment.objects.get()
     chapa.faults.set({"initialize": "401"})
-    poisoned = BookingFactory.create(traveller=stranger.user)
+    poisoned = held_booking(stranger)
     assert stranger.start_payment(str(poisoned.id)).status_code == 503
     at, due = timezone.now(), paid.next_check_at
     assert due is not None

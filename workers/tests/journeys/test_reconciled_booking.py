@@ -8,7 +8,6 @@ from django.utils import timezone
 
 from bookings.models import Booking
 from bookings.services.ending import expire_due_holds
-from bookings.tests.factories import BookingFactory
 from core.tests.threads import at_once
 from events.delivery import drain_all
 from payments.chapa.sandbox.server import RunningSandbox
@@ -83,6 +82,7 @@ def test_an_unpaid_hold_ends_and_its_page_takes_no_money(
 )
 def test_money_under_way_when_the_hold_ended_is_honoured_or_sent_back(
     traveller: Client,
+    stranger: Client,
     chapa: RunningSandbox,
     meanwhile: str,
     booking_ends: str,
@@ -97,7 +97,7 @@ def test_money_under_way_when_the_hold_ended_is_honoured_or_sent_back(
         expire_due_holds(clock_at(end))
     if meanwhile == "someone took the dates":
         held = Booking.objects.get()
-        BookingFactory.create(listing=held.listing, check_in=held.check_in)
+        stranger.hold(held.listing, str(held.check_in), str(held.check_out))
 
     chapa.chapa.pay(transaction_of(chapa, payment))
     later = after(hours=2)
