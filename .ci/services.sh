@@ -21,6 +21,9 @@ install_package() {
 # The browser tests drive Debian's Chromium.
 ensure_chromium() { command -v chromium >/dev/null || install_package chromium; }
 
+# One of the clients that are tried at the local Chapa is for Node.js.
+ensure_npm() { command -v npm >/dev/null || install_package npm; }
+
 postgres_url() {
     if ! answers 5432; then
         command -v pg_ctlcluster >/dev/null || install_package postgresql >&2
