@@ -167,6 +167,11 @@ def _measure_claims(servers: Servers, due: int, settled: int, progress: Progress
             with session.cursor() as cursor:
                 cursor.execute(_PAYMENTS, (True, due))
                 cursor.execute("vacuum analyze payments_payment")
+                cursor.execute("checkpoint")
+                # What is due was written lately, and is in memory.
+                cursor.execute(
+                    "select max(title) from payments_payment where next_check_at < now()"
+                )
         for turn in range(due // CLAIMED):
             for name in sorted(sessions, reverse=turn % 2 == 1):
                 took[name].append(_claim(sessions[name]))
