@@ -105,9 +105,10 @@ def write_submission(answer: Submission, *, at: datetime) -> None:
             move_refund(refund, State.SUBMITTED)
         case RefundSubmitted.REFUSED_IN_TEST_MODE:
             fail_refund(refund, "refund_refused_in_test_mode", at)
-        case RefundSubmitted.REFUSED:
+        case RefundSubmitted.REFUSED if not answer.said.exceeds:
             fail_refund(refund, "refund_refused", at)
-        case RefundSubmitted.UNKNOWN | RefundSubmitted.CONFIG_ERROR:
+        case _:
+            # More than is left, says Chapa: so some of it went, this very order perhaps.
             log.error("refund.unknown", refund_id=str(refund.id))
 
 

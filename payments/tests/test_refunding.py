@@ -157,6 +157,12 @@ def test_a_refusal_is_in_front_of_a_person_and_frees_the_money(
     assert left_of(payment) == Money(Decimal(3700), "ETB")
 
 
+def test_a_refusal_because_too_little_is_left_may_mean_this_very_order() -> None:
+    refund = hear(ordered(paid()), RefundSubmitted.REFUSED, exceeds=True)
+
+    assert (refund.state, left_of(refund.payment).amount) == ("unknown", Decimal(0))
+
+
 @pytest.mark.parametrize("submitted", [RefundSubmitted.UNKNOWN, RefundSubmitted.USED_BEFORE])
 def test_what_may_have_been_taken_is_looked_at_and_never_counted_as_left(
     submitted: RefundSubmitted,

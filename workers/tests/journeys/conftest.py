@@ -7,12 +7,14 @@ import requests
 from django.db import transaction
 from django.utils import timezone
 from knox.models import AuthToken
+from pytest_django.fixtures import Settings
 from pytest_django.live_server_helper import LiveServer
 
 from bookings.models import Booking
 from bookings.tests.factories import ListingFactory
 from core.ids import new_id
 from core.models import User
+from core.rates import Rate
 from core.tests.factories import UserFactory
 from events.models import Delivery
 from payments.chapa.sandbox.server import RunningSandbox
@@ -126,3 +128,9 @@ def transaction_of(chapa: RunningSandbox, payment: dict[str, Any]) -> Transactio
     found = chapa.store.find(payment["tx_ref"])
     assert found is not None
     return found
+
+
+@pytest.fixture(autouse=True)
+def all_the_turns_it_wants(settings: Settings) -> None:
+    """A clock that is held still would never bring the sweep its next turn."""
+    settings.SWEEP_CALLS = Rate(10_000, timedelta(seconds=1))
