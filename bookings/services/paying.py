@@ -112,7 +112,9 @@ def apply_payment(*, booking_id: UUID, payment_id: UUID, at: datetime) -> None:
         if payment.status != status.Payment.Status.SUCCEEDED or booking.paid_by == payment_id:
             return
         if refusal := _why_not_honoured(booking, listing, payments, at):
-            refunds.request_system_refund(payment, reason=refusal, at=at)
+            # A person may have ordered all of it back before.
+            if refunds.left_of(payment).amount > 0:
+                refunds.request_system_refund(payment, reason=refusal, at=at)
             return
         late = booking.status == Booking.Status.EXPIRED
         booking.status = Booking.Status.CONFIRMED

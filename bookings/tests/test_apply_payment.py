@@ -23,6 +23,7 @@ from bookings.tests.cast import (
 from bookings.tests.factories import BookingFactory
 from core.ids import new_id
 from core.tests.threads import at_once
+from payments.services.refunds import request_operator_refund
 from payments.services.status import Payment
 
 
@@ -260,6 +261,17 @@ class TestMoneyThatWentAgain:
         flag_booking(booking_id=booking.id, payment_id=first.id, reason="late")
         booking.refresh_from_db()
         assert booking.attention == ""
+
+    def test_money_that_a_person_ordered_back_before_is_not_ordered_back_again(self) -> None:
+        booking = BookingFactory.create(status="cancelled")
+        payment = payment_for(booking, status="succeeded")
+        request_operator_refund(
+            payment_id=payment.id, amount=None, reason="goodwill", person="user:1", at=START
+        )
+
+        apply(booking, payment)
+
+        assert refunds_of(payment) == [(str(payment.amount), "operator", "goodwill")]
 
     def test_a_surplus_that_goes_back_flags_nothing(self) -> None:
         booking = BookingFactory.create()
