@@ -21,6 +21,7 @@ from payments.chapa.wire import (
     Initialization,
     RefundSubmission,
     RefundVerification,
+    TransactionPage,
     Verification,
 )
 from payments.models import GatewayCall, Payment, Refund
@@ -102,6 +103,18 @@ def verify_refund(order: Refund, at: datetime) -> tuple[RefundVerification, Gate
         lambda answer: answer.progress.value,
         at,
     )
+
+
+def list_transactions(page: int) -> tuple[TransactionPage, int]:
+    """
+    Ask Chapa for one page of its transactions, newest first; return how many ms that took too.
+
+    It is about no payment, so whoever asks keeps the page itself as evidence.
+    """
+    refuse_network_in_transaction()
+    started = time.monotonic()
+    answer = _client().list_transactions(page=page)
+    return answer, int((time.monotonic() - started) * 1000)
 
 
 def _call(

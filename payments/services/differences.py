@@ -1,0 +1,125 @@
+"""What statements found: noted where it is new, until it is gone or a person resolves it."""
+
+from collections import Counter
+from collections.abc import Collection
+from datetime import datetime
+from uuid import UUID
+
+import structlog
+from django.db import connection, transaction
+from django.db.models import Q, QuerySet
+
+from core.errors import Conflict, NotFound
+from payments.models import StatementDifference
+from payments.services.refunds import ReasonMissing
+from payments.statement import Difference, Window
+
+log = structlog.get_logger(__name__)
+
+STATES = ("open", "resolved", "gone")
+
+
+class DifferenceUnknown(NotFound):
+    """There is no such difference."""
+
+    code = "difference_unknown"
+
+
+class DifferenceNotOpen(Conflict):
+    """Nothing about this difference waits for a person."""
+
+    code = "difference_not_open"
+
+
+def differences_in(state: str) -> QuerySet[StatementDifference]:
+    """Return those that are `open`, `resolved` or `gone`."""
+    found = StatementDifference.objects.filter(gone_at__isnull=state != "gone")
+    return found if state == "gone" else found.filter(resolved_at__isnull=state == "open")
+
+
+def note_differences(
+    found: Collection[Difference], looked_at: Collection[str], window: Window, at: datetime
+) -> dict[str, int]:
+    """
+    Write down what a statement found, and that what it did not find any more is gone.
+
+    Call inside a transaction; repeating changes nothing but when it was last seen. What a person
+    resolved stays so unless its facts are others now. `looked_at` are all references that were
+    compared.
+    """
+    with connection.cursor() as cursor:
+        # Statements of other days that hold some of the same may end at the same time.
+        cursor.execute("select pg_advisory_xact_lock(hashtext('payments_statement'))")
+    known = {
+        (each.reference, each.kind): each
+        for each in StatementDifference.objects.select_for_update().filter(
+            reference__in={each.reference for each in found}
+        )
+    }
+    counts: Counter[str] = Counter(differences=len(found))
+    still_there = []
+    for difference in found:
+        row = known.get((difference.reference, difference.kind))
+        if row is None:
+            row = StatementDifference(
+                reference=difference.reference, kind=difference.kind, first_seen_at=at
+            )
+            counts["new"] += 1
+        counts["reopened"] += _write(row, difference, at)
+        still_there.append(row.id)
+    within = Q(happened_at__gte=window.begins, happened_at__lt=window.ends)
+    counts["gone"] = (
+        StatementDifference.objects.filter(within | Q(reference__in=looked_at), gone_at=None)
+        .exclude(id__in=still_there)
+        .update(gone_at=at)
+    )
+    if counts["new"] or counts["reopened"]:
+        log.error("statement.differs", new=counts["new"], reopened=counts["reopened"])
+    return dict(counts)
+
+
+def resolve_difference(
+    *, difference_id: UUID, reason: str, person: str, at: datetime
+) -> StatementDifference:
+    """
+    Say why a difference may stand. It moves no money, and is kept.
+
+    :raises DifferenceUnknown: if there is no such difference.
+    :raises ReasonMissing: if no reason is given.
+    :raises DifferenceNotOpen: if it is resolved already, or gone.
+    """
+    if not reason.strip():
+        raise ReasonMissing("Say why.")
+    with transaction.atomic():
+        row = StatementDifference.objects.select_for_update().filter(id=difference_id).first()
+        if row is None:
+            raise DifferenceUnknown
+        if row.state != "open":
+            raise DifferenceNotOpen(f"It is {row.state}.")
+        row.resolved_at = at
+        row.resolutions.append(
+            {
+                "at": at.isoformat(),
+                "person": person,
+                "reason": reason.strip(),
+                "here": row.here,
+                "there": row.there,
+            }
+        )
+        row.save(update_fields=["resolved_at", "resolutions"])
+    log.warning("statement.resolved", difference_id=str(row.id))
+    return row
+
+
+def _write(row: StatementDifference, difference: Difference, at: datetime) -> bool:
+    """Return whether what a person had resolved is open again."""
+    facts = (difference.here, difference.there)
+    reopens = row.resolved_at is not None and (row.here, row.there) != facts
+    if reopens:
+        row.resolved_at = None
+    row.here, row.there = facts
+    row.payment_id = difference.payment_id
+    row.happened_at = difference.happened_at
+    row.last_seen_at, row.gone_at = at, None
+    row.save()
+    return reopens

@@ -1,0 +1,229 @@
+"""
+Compare Chapa's list of transactions with the ledger, day by day.
+
+Each page that was read is a commit of its own, so whatever dies, the next run of the same days goes
+on behind it. Nothing is compared before the list was read to its end, and nothing here moves money:
+what differs is put before a person.
+"""
+
+from collections import Counter
+from collections.abc import Callable, Iterable, Sequence
+from datetime import date, datetime, timedelta
+from decimal import Decimal
+from uuid import UUID
+
+import structlog
+from django.conf import settings
+from django.db import transaction
+from django.db.models import Min
+
+from core.causality import current_cause
+from core.errors import Invalid
+from core.money import Money
+from payments import gateway
+from payments.chapa.wire import Fetched
+from payments.models import LedgerEntry, Payment, Statement, StatementPage
+from payments.services.differences import note_differences
+from payments.statement import ADDIS_ABABA, Here, There, Window, compare
+
+log = structlog.get_logger(__name__)
+
+DAYS_BACK = 3
+# Two clocks differ, but not by more.
+_CLOCKS_DIFFER = timedelta(hours=1)
+# What older pages say of a payment may not be true any more.
+_PAGES_LIVE = timedelta(hours=1)
+
+Clock = Callable[[], datetime]
+State = Statement.State
+
+
+class DaysInvalid(Invalid):
+    """These days cannot be compared."""
+
+    code = "days_invalid"
+
+
+def compare_latest_days(clock: Clock) -> Statement | None:
+    """
+    Compare today in Addis Ababa and the three days before, once a day.
+
+    Safe to repeat: None if it was done today, and a run that Chapa left unfinished is finished.
+    """
+    until = clock().astimezone(ADDIS_ABABA).date()
+    since = until - timedelta(days=DAYS_BACK)
+    done = Statement.objects.filter(
+        since=since, until=until, mode=settings.CHAPA_MODE, state=State.COMPARED
+    )
+    return None if done.exists() else compare_days(since=since, until=until, clock=clock)
+
+
+def compare_days(
+    *,
+    since: date,
+    until: date,
+    clock: Clock,
+    tell: Callable[[StatementPage], None] = lambda page: None,
+) -> Statement:
+    """
+    Compare days in Addis Ababa, both included; `tell` hears of each page that is there.
+
+    Safe to repeat, and several times at once: differences are updated where they are. The statement
+    is still `reading` where Chapa gave no page; the same call goes on from there within the hour,
+    and begins anew after it.
+
+    :raises DaysInvalid: if the last day is before the first, or has not begun.
+    """
+    at = clock()
+    if until < since or until > at.astimezone(ADDIS_ABABA).date():
+        raise DaysInvalid("The last day is today at the latest, and not before the first.")
+    statement = _begin(since, until, at)
+    with structlog.contextvars.bound_contextvars(statement_id=str(statement.id)):
+        if _read(statement, clock, tell):
+            _compare(statement, clock())
+    statement.refresh_from_db()
+    return statement
+
+
+def _begin(since: date, until: date, at: datetime) -> Statement:
+    """Return the run of these days that was left unfinished, unless it is too old, or a new one."""
+    days = {"since": since, "until": until, "mode": settings.CHAPA_MODE, "state": State.READING}
+    unfinished = Statement.objects.filter(**days).first()
+    if unfinished is not None and at >= unfinished.started_at + _PAGES_LIVE:
+        Statement.objects.filter(id=unfinished.id, state=State.READING).update(
+            state=State.GIVEN_UP, finished_at=at
+        )
+    statement, _ = Statement.objects.get_or_create(
+        **days,
+        defaults={
+            "started_at": at,
+            "reads_back_to": _oldest_of(_window(since, until, at)),
+            "actor": current_cause().actor,
+        },
+    )
+    return statement
+
+
+def _window(since: date, until: date, asked_at: datetime) -> Window:
+    return Window.of_days(since, until, asked_at=asked_at, mode=settings.CHAPA_MODE)
+
+
+def _oldest_of(window: Window) -> datetime:
+    """Return when the oldest transaction was made that the window is about: late money is older."""
+    made_at = Payment.objects.filter(id__in=_captured_in(window)).aggregate(at=Min("created_at"))
+    oldest: datetime | None = made_at["at"]
+    return window.begins if oldest is None else min(window.begins, oldest - _CLOCKS_DIFFER)
+
+
+def _read(statement: Statement, clock: Clock, tell: Callable[[StatementPage], None]) -> bool:
+    """Read what is left of the list; return whether all that is needed is there."""
+    page = statement.pages.order_by("number").last()
+    while page is None or not page.is_last:
+        at = clock()
+        answer, took_ms = gateway.list_transactions(1 if page is None else page.number + 1)
+        if answer.fetched is not Fetched.ANSWERED:
+            Statement.objects.filter(id=statement.id).update(
+                problem=answer.fetched.value, http_status=answer.http_status
+            )
+            log.error("statement.no_page", page=answer.page, answer=answer.fetched.value)
+            return False
+        lines = [There.of(each) for each in answer.transactions]
+        # Of two runs at the same time the first to read a page keeps it.
+        page, _ = StatementPage.objects.get_or_create(
+            statement=statement,
+            number=answer.page,
+            defaults={
+                "asked_at": at,
+                "took_ms": took_ms,
+                "lines": [line.to_json() for line in lines],
+                "is_last": not answer.has_next or _are_older(lines, statement.reads_back_to),
+            },
+        )
+        tell(page)
+    return True
+
+
+def _are_older(lines: Sequence[There], moment: datetime) -> bool:
+    """Only where they are sorted, newest first, nothing newer can come after them."""
+    made = [line.created_at for line in lines if line.created_at is not None]
+    return bool(made) and made[0] < moment and made == sorted(made, reverse=True)
+
+
+def _compare(statement: Statement, at: datetime) -> None:
+    theirs = [
+        There.from_json(line) for page in statement.pages.order_by("number") for line in page.lines
+    ]
+    window = _window(statement.since, statement.until, statement.started_at)
+    in_window = {
+        line.reference
+        for line in theirs
+        if line.is_charge and (line.created_at is None or window.has(line.created_at))
+    }
+    ours = _find_ours(window, in_window)
+    found = compare(ours, theirs, window)
+    looked_at = in_window | {here.reference for here in ours}
+    with transaction.atomic():
+        locked = Statement.objects.select_for_update().get(id=statement.id)
+        if locked.state != State.READING:
+            return
+        noted = note_differences(found, looked_at, window, at)
+        locked.state, locked.finished_at = State.COMPARED, at
+        locked.problem, locked.http_status = "", None
+        locked.counts = _counts(theirs, ours) | noted
+        locked.save(update_fields=["state", "finished_at", "problem", "http_status", "counts"])
+    log.info("statement.compared", **locked.counts)
+
+
+def _captured_in(window: Window) -> set[UUID]:
+    captures = LedgerEntry.objects.filter(
+        kind=LedgerEntry.Kind.CAPTURE, recorded_at__gte=window.begins, recorded_at__lt=window.ends
+    )
+    return set(captures.values_list("payment_id", flat=True))
+
+
+def _find_ours(window: Window, references: Iterable[str]) -> list[Here]:
+    """Return what was captured in the window, and what has one of these references of Chapa's."""
+    payments = Payment.objects.prefetch_related("ledger")
+    captured = payments.filter(id__in=_captured_in(window))
+    named = payments.filter(gateway_reference__in=[each for each in references if each])
+    by_id = {payment.id: payment for payment in (*captured, *named)}
+    return [_here(payment, window.asked_at) for payment in by_id.values()]
+
+
+def _here(payment: Payment, asked_at: datetime) -> Here:
+    entries = list(payment.ledger.all())
+    capture = next((each for each in entries if each.kind == LedgerEntry.Kind.CAPTURE), None)
+    back = [
+        each
+        for each in entries
+        if each.kind in (LedgerEntry.Kind.REFUND, LedgerEntry.Kind.REVERSAL)
+    ]
+    return Here(
+        payment_id=payment.id,
+        reference=payment.gateway_reference or payment.tx_ref,
+        status=payment.status,
+        mode=payment.mode,
+        captured=Money(capture.amount, capture.currency) if capture else None,
+        captured_at=capture.recorded_at if capture else None,
+        sent_back=_sum(back),
+        # The list was read before what came later.
+        sent_back_by_chapa=_sum(
+            each for each in back if each.gateway_call_id and each.recorded_at < asked_at
+        ),
+    )
+
+
+def _sum(entries: Iterable[LedgerEntry]) -> Decimal:
+    return sum((each.amount for each in entries), Decimal(0))
+
+
+def _counts(theirs: Sequence[There], ours: Sequence[Here]) -> dict[str, int]:
+    counted = Counter(
+        listed=len(theirs),
+        paid=sum(line.is_paid for line in theirs),
+        payouts=sum(not line.is_charge for line in theirs),
+        without_reference=sum(line.is_paid and not line.reference for line in theirs),
+        payments=len(ours),
+    )
+    counted["unpaid"] = counted["listed"] - counted["paid"] - counted["payouts"]
+    return dict(counted)
