@@ -15,6 +15,7 @@ from events.retention import prune_events
 from payments.services.reconciling import check_due_payments
 from payments.services.refunding import check_due_refunds
 from payments.services.retention import prune_webhooks
+from payments.services.statement import compare_latest_days
 from workers.celery import app
 from workers.invariants import checking
 from workers.invariants.base import Scope
@@ -50,6 +51,12 @@ def check_payments(**_: Any) -> None:
 def check_refunds(**_: Any) -> None:
     """Ask Chapa how far every refund is whose time has come."""
     check_due_refunds(timezone.now)
+
+
+@app.task(name="compare_statement")
+def compare_statement(**_: Any) -> None:
+    """Compare Chapa's list with the ledger, once a day: docs/reconciliation.md."""
+    compare_latest_days(timezone.now)
 
 
 @app.task(name="expire_holds")

@@ -7,7 +7,7 @@ from uuid import UUID
 
 import structlog
 from django.db import connection, transaction
-from django.db.models import Q, QuerySet
+from django.db.models import Count, Q, QuerySet
 
 from core.errors import Conflict, NotFound
 from payments.models import StatementDifference
@@ -37,6 +37,12 @@ def differences_in(state: str) -> QuerySet[StatementDifference]:
     return found if state == "gone" else found.filter(resolved_at__isnull=state == "open")
 
 
+def count_open_differences() -> dict[str, int]:
+    """Return how many of each kind wait for a person."""
+    kinds = differences_in("open").order_by("kind").values_list("kind")
+    return dict(kinds.annotate(Count("id")))
+
+
 def note_differences(
     found: Collection[Difference], looked_at: Collection[str], window: Window, at: datetime
 ) -> dict[str, int]:
@@ -56,7 +62,7 @@ def note_differences(
             reference__in={each.reference for each in found}
         )
     }
-    counts: Counter[str] = Counter(differences=len(found))
+    counts: Counter[str] = Counter(differences=len(found), new=0, reopened=0)
     still_there = []
     for difference in found:
         row = known.get((difference.reference, difference.kind))

@@ -32,9 +32,15 @@ class Bar:
     WIDTH = 30
 
     def __init__(
-        self, total: int, stream: TextIO = sys.stdout, *, every_s: float | None = None
+        self,
+        total: int,
+        stream: TextIO = sys.stdout,
+        *,
+        unit: str = "",
+        every_s: float | None = None,
     ) -> None:
         self._total = total
+        self._unit = f" {unit}" if unit else ""
         self._stream = stream
         self._redraws = stream.isatty()
         self._every_s = (0.1 if self._redraws else 5.0) if every_s is None else every_s
@@ -55,6 +61,6 @@ class Bar:
         bar = ("#" * round(share * self.WIDTH)).ljust(self.WIDTH, "-")
         per_second = done / max(time.monotonic() - self._began, 0.001)
         start = "\r" if self._redraws else ""
-        line = f"  [{bar}]  {done:,} of {self._total:,}  {per_second:,.1f}/s  "
+        line = f"  [{bar}]  {done:,} of {self._total:,}{self._unit}  {per_second:,.1f}/s  "
         self._stream.write(f"{start}{line}{end}")
         self._stream.flush()

@@ -1,0 +1,349 @@
+"""Statements over a real socket: the local Chapa's list against our ledger."""
+
+from dataclasses import replace
+from datetime import date, datetime, timedelta
+from decimal import Decimal
+from typing import Any
+
+import pytest
+import structlog
+from django.db import transaction
+from django.utils import timezone
+
+from core.tests.threads import at_once
+from core.transactions import NetworkInTransaction
+from payments import gateway
+from payments.chapa.sandbox.transactions import Status, Transaction
+from payments.chapa.wire import Mode
+from payments.models import Payment, Statement, StatementDifference, StatementPage
+from payments.services.checkout import open_checkout
+from payments.services.differences import (
+    DifferenceNotOpen,
+    DifferenceUnknown,
+    differences_in,
+    resolve_difference,
+)
+from payments.services.refunds import ReasonMissing
+from payments.services.settling import settle_payment
+from payments.services.statement import DaysInvalid, compare_days, compare_latest_days
+from payments.statement import ADDIS_ABABA
+from payments.tests.cast import RunningSandbox, at_chapa
+from payments.tests.factories import PaymentFactory
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+# The local Chapa writes the machine's time; what it has now is settled by then.
+LATER = timedelta(hours=3)
+HOUR = timedelta(hours=1)
+
+
+@pytest.fixture(autouse=True)
+def quiet(chapa: RunningSandbox) -> None:
+    chapa.faults.set({"webhook": "off", "callback": "off"})
+
+
+def paid(chapa: RunningSandbox) -> Payment:
+    at = timezone.now()
+    payment = PaymentFactory.create(checkout_url="", created_at=at)
+    open_checkout(payment_id=payment.id, at=at)
+    chapa.chapa.pay(at_chapa(chapa, payment))
+    settle_payment(payment_id=payment.id, at=at)
+    payment.refresh_from_db()
+    return payment
+
+
+def listed(chapa: RunningSandbox, number: int = 1, **values: Any) -> Transaction:
+    """Let Chapa have a transaction of which we know nothing."""
+    given = {
+        "tx_ref": f"elsewhere-{number}",
+        "mode": Mode.TEST,
+        "amount": Decimal("1250.50"),
+        "currency": "ETB",
+        "status": Status.SUCCESS,
+        "attempts": 1,
+        "reference": f"APelse{number}",
+        "created_at": timezone.now(),
+        "updated_at": timezone.now(),
+    }
+    made = Transaction(**(given | values))
+    chapa.store.add(made)
+    return made
+
+
+def compared(after: timedelta = LATER, **options: Any) -> Statement:
+    at = timezone.now() + after
+    until = at.astimezone(ADDIS_ABABA).date()
+    return compare_days(since=until - timedelta(days=3), until=until, clock=lambda: at, **options)
+
+
+def found() -> list[tuple[str, str, str, str]]:
+    rows = StatementDifference.objects.order_by("kind", "there")
+    return [(each.kind, each.here, each.there, each.state) for each in rows]
+
+
+def test_where_both_say_the_same_nothing_is_found(chapa: RunningSandbox) -> None:
+    paid(chapa)
+    listed(chapa, status=Status.PENDING, reference=None)
+
+    statement = compared()
+
+    assert (statement.state, found()) == ("compared", [])
+    assert statement.counts == {
+        "listed": 2,
+        "paid": 1,
+        "unpaid": 1,
+        "payouts": 0,
+        "without_reference": 0,
+        "payments": 1,
+        "differences": 0,
+        "new": 0,
+        "reopened": 0,
+        "gone": 0,
+    }
+
+
+def test_each_side_is_asked_what_the_other_does_not_know(chapa: RunningSandbox) -> None:
+    listed(chapa)
+    ours = paid(chapa)
+    wrong = paid(chapa)
+    chapa.store.change(at_chapa(chapa, wrong), lambda it: replace(it, amount=Decimal(1)))
+    Payment.objects.filter(id=ours.id).update(gateway_reference="APgone")
+
+    with structlog.testing.capture_logs() as lines:
+        compared()
+
+    assert found() == [
+        ("amount", "3700.00 ETB", "1.00 ETB", "open"),
+        ("missing_here", "", "1250.50 ETB", "open"),
+        ("missing_here", "", "3700.00 ETB", "open"),
+        ("missing_there", "3700.00 ETB", "", "open"),
+    ]
+    assert StatementDifference.objects.get(kind="amount").payment_id == wrong.id
+    assert {line["event"] for line in lines} >= {"statement.differs", "statement.compared"}
+
+
+def test_what_chapa_sent_back_unnoticed_is_a_difference_until_it_is_noticed(
+    chapa: RunningSandbox,
+) -> None:
+    payment = paid(chapa)
+    chapa.chapa.reverse(at_chapa(chapa, payment))
+    compared()
+    assert found() == [("status", "succeeded", "reversed", "open")]
+
+    settle_payment(payment_id=payment.id, at=timezone.now() + HOUR)
+    compared(LATER + HOUR)
+
+    assert found() == [("status", "succeeded", "reversed", "gone")]
+
+
+def test_what_is_young_may_be_under_way(chapa: RunningSandbox) -> None:
+    listed(chapa)
+
+    compared(timedelta(minutes=90))
+    assert found() == []
+    compared(timedelta(hours=2, minutes=1))
+    assert [kind for kind, *_ in found()] == ["missing_here"]
+
+
+def test_the_same_days_twice_update_what_is_there(chapa: RunningSandbox) -> None:
+    listed(chapa)
+    compared()
+    first = StatementDifference.objects.get()
+
+    again = compared(LATER + HOUR)
+
+    row = StatementDifference.objects.get()
+    assert (row.id, row.first_seen_at) == (first.id, first.first_seen_at)
+    assert row.last_seen_at - first.last_seen_at >= HOUR
+    assert (again.counts["differences"], again.counts["new"]) == (1, 0)
+
+
+def resolve(reason: str = "a donation box") -> StatementDifference:
+    row = StatementDifference.objects.get()
+    return resolve_difference(
+        difference_id=row.id, reason=reason, person="user:1", at=timezone.now()
+    )
+
+
+def test_what_is_resolved_stays_so_until_its_facts_change(chapa: RunningSandbox) -> None:
+    line = listed(chapa)
+    compared()
+    resolve()
+    compared(LATER + HOUR)
+    assert found() == [("missing_here", "", "1250.50 ETB", "resolved")]
+
+    chapa.store.change(line, lambda it: replace(it, amount=Decimal(2000)))
+    statement = compared(LATER + 2 * HOUR)
+
+    assert found() == [("missing_here", "", "2000.00 ETB", "open")]
+    assert statement.counts["reopened"] == 1
+    resolve("another one")
+    reasons = [each["reason"] for each in StatementDifference.objects.get().resolutions]
+    assert reasons == ["a donation box", "another one"]
+
+
+def test_only_what_is_open_is_resolved_and_with_a_reason(chapa: RunningSandbox) -> None:
+    listed(chapa)
+    compared()
+
+    with pytest.raises(ReasonMissing):
+        resolve(" ")
+    resolve()
+    with pytest.raises(DifferenceNotOpen):
+        resolve()
+    with pytest.raises(DifferenceUnknown):
+        resolve_difference(
+            difference_id=Statement.objects.get().id,
+            reason="x",
+            person="user:1",
+            at=timezone.now(),
+        )
+    assert [differences_in(state).count() for state in ("open", "resolved", "gone")] == [0, 1, 0]
+
+
+class ReaderDies(BaseException):
+    pass
+
+
+@pytest.fixture
+def many(chapa: RunningSandbox) -> int:
+    for number in range(250):
+        listed(chapa, number)
+    return 250
+
+
+def test_a_reader_that_dies_goes_on_behind_the_pages_it_has(
+    chapa: RunningSandbox, many: int
+) -> None:
+    def die(page: StatementPage) -> None:
+        if page.number == 2:
+            raise ReaderDies
+
+    with pytest.raises(ReaderDies):
+        compared(tell=die)
+    assert Statement.objects.get().state == "reading"
+    assert found() == []
+    # What came in between shifts the pages: some are read twice, none is left out.
+    for number in range(many, many + 30):
+        listed(chapa, number, created_at=timezone.now() + 2 * HOUR)
+    read: list[int] = []
+
+    statement = compared(LATER + timedelta(minutes=1), tell=lambda page: read.append(page.number))
+
+    assert Statement.objects.get() == statement
+    assert (statement.state, read) == ("compared", [3])
+    assert StatementDifference.objects.filter(kind="missing_here").count() == many
+
+
+def test_pages_that_are_too_old_are_read_anew(chapa: RunningSandbox, many: int) -> None:
+    chapa.faults.set({"transactions": "500"})
+    assert compared().state == "reading"
+    chapa.faults.set({"transactions": "ok"})
+
+    assert compared(LATER + HOUR + timedelta(minutes=1)).state == "compared"
+
+    assert list(Statement.objects.order_by("started_at").values_list("state", flat=True)) == [
+        "given_up",
+        "compared",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("fault", "problem", "status"),
+    [("500", "unknown", 500), ("html", "unknown", 200), ("401", "config_error", 401)],
+)
+def test_without_all_pages_nothing_is_compared(
+    chapa: RunningSandbox, fault: str, problem: str, status: int
+) -> None:
+    paid(chapa)
+    chapa.faults.set({"transactions": fault})
+
+    statement = compared()
+
+    assert (statement.state, statement.problem, statement.http_status) == (
+        "reading",
+        problem,
+        status,
+    )
+    assert found() == []
+
+
+def test_no_more_is_read_than_is_needed(chapa: RunningSandbox, many: int) -> None:
+    """150 are older than these days: the second page of them is not read."""
+    old = timezone.now() - timedelta(days=9)
+    for each in chapa.store.transactions()[:150]:
+        chapa.store.change(each, lambda it: replace(it, created_at=old))
+
+    statement = compared()
+
+    assert statement.pages.count() == 2
+    listed(chapa, many + 1)
+    for each in chapa.store.transactions():
+        chapa.store.change(each, lambda it: replace(it, created_at=old))
+    assert compared(LATER + HOUR).pages.count() == 1
+
+
+def test_late_money_is_looked_for_as_far_back_as_it_was_asked_for(chapa: RunningSandbox) -> None:
+    payment = paid(chapa)
+    long_ago = timezone.now() - timedelta(days=6)
+    Payment.objects.update(created_at=long_ago)
+    chapa.store.change(at_chapa(chapa, payment), lambda it: replace(it, created_at=long_ago))
+    for number in range(100):
+        listed(chapa, number, created_at=timezone.now() - timedelta(days=5))
+
+    statement = compared()
+
+    assert [kind for kind, *_ in found()] == ["late"]
+    assert statement.pages.count() == 2
+
+
+def test_no_page_names_a_person(chapa: RunningSandbox) -> None:
+    paid(chapa)
+    compared()
+
+    (page,) = StatementPage.objects.all()
+    assert set(page.lines[0]) == {
+        "reference",
+        "status",
+        "type",
+        "amount",
+        "currency",
+        "created_at",
+    }
+
+
+def test_many_at_once_write_each_difference_once(chapa: RunningSandbox) -> None:
+    listed(chapa)
+    paid(chapa)
+
+    at_once(6, lambda _: compared())
+
+    assert [kind for kind, *_ in found()] == ["missing_here"]
+
+
+def test_the_list_is_never_asked_for_inside_a_transaction(chapa: RunningSandbox) -> None:
+    with pytest.raises(NetworkInTransaction), transaction.atomic():
+        gateway.list_transactions(1)
+
+
+def test_the_latest_days_are_compared_once_a_day(chapa: RunningSandbox) -> None:
+    at = datetime(2026, 5, 4, 21, 30, tzinfo=ADDIS_ABABA)
+    chapa.faults.set({"transactions": "500"})
+    left = compare_latest_days(lambda: at)
+    assert left is not None
+    chapa.faults.set({"transactions": "ok"})
+    done = compare_latest_days(lambda: at + timedelta(minutes=30))
+
+    assert done is not None
+    assert (done.id, done.state) == (left.id, "compared")
+    assert (done.since, done.until) == (date(2026, 5, 1), date(2026, 5, 4))
+    assert compare_latest_days(lambda: at + HOUR) is None
+    assert compare_latest_days(lambda: at + 3 * HOUR) is not None
+
+
+@pytest.mark.parametrize(("since", "until"), [((5, 2), (5, 1)), ((5, 4), (5, 5))])
+def test_days_that_are_none_are_refused(since: tuple[int, int], until: tuple[int, int]) -> None:
+    at = datetime(2026, 5, 4, 12, tzinfo=ADDIS_ABABA)
+
+    with pytest.raises(DaysInvalid):
+        compare_days(since=date(2026, *since), until=date(2026, *until), clock=lambda: at)
