@@ -1,7 +1,15 @@
 from django.contrib import admin
 
 from core.admin import ReadOnlyAdmin
-from payments.models import GatewayCall, IncomingWebhook, LedgerEntry, Payment, Refund
+from payments.models import (
+    GatewayCall,
+    IncomingWebhook,
+    LedgerEntry,
+    Payment,
+    Refund,
+    Statement,
+    StatementDifference,
+)
 
 
 @admin.register(Payment)
@@ -45,3 +53,18 @@ class IncomingWebhookAdmin(ReadOnlyAdmin):
     search_fields = ("=tx_ref", "=digest")
     exclude = ("body",)
     ordering = ("-received_at",)
+
+
+@admin.register(Statement)
+class StatementAdmin(ReadOnlyAdmin):
+    list_display = ("started_at", "since", "until", "mode", "state", "problem", "finished_at")
+    list_filter = ("state",)
+    ordering = ("-started_at",)
+
+
+@admin.register(StatementDifference)
+class StatementDifferenceAdmin(ReadOnlyAdmin):
+    list_display = ("first_seen_at", "kind", "reference", "here", "there", "resolved_at", "gone_at")
+    list_filter = ("kind",)
+    search_fields = ("=reference", "=payment__id")
+    ordering = ("-first_seen_at",)

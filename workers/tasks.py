@@ -14,7 +14,7 @@ from events.replay import advance_replay, running_replays
 from events.retention import prune_events
 from payments.services.reconciling import check_due_payments
 from payments.services.refunding import check_due_refunds
-from payments.services.retention import prune_webhooks
+from payments.services.retention import prune_statements, prune_webhooks
 from payments.services.statement import compare_latest_days
 from workers.celery import app
 from workers.invariants import checking
@@ -69,7 +69,13 @@ def expire_holds(**_: Any) -> None:
 def prune(**_: Any) -> None:
     """Remove what is not kept any longer: docs/personal-data.md."""
     at = timezone.now()
-    log.info("pruned", **retention.prune(at=at), **prune_webhooks(at=at), **prune_events(at=at))
+    log.info(
+        "pruned",
+        **retention.prune(at=at),
+        **prune_webhooks(at=at),
+        **prune_statements(at=at),
+        **prune_events(at=at),
+    )
 
 
 @app.task(name="check_invariants")

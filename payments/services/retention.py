@@ -1,11 +1,11 @@
-"""How long the words of Chapa's webhooks are kept: they name people and phones."""
+"""How long the words of Chapa's webhooks are kept, which name people and phones, and its lists."""
 
 from datetime import datetime, timedelta
 
 from django.db.models import Q, QuerySet
 
 from core.batches import in_batches, remove
-from payments.models import IncomingWebhook, Payment
+from payments.models import IncomingWebhook, Payment, StatementPage
 
 # Long enough to look into what a payer or a bank disputes.
 BODY_LIFE = timedelta(days=90)
@@ -28,6 +28,16 @@ def prune_webhooks(*, at: datetime) -> dict[str, int]:
         ),
         "rejected_webhooks": in_batches(rejected.filter(old), remove),
     }
+
+
+def prune_statements(*, at: datetime) -> dict[str, int]:
+    """
+    Forget old pages of Chapa's list; return how many. Safe to run several at once.
+
+    Statements and what they found stay.
+    """
+    old = StatementPage.objects.filter(asked_at__lt=at - BODY_LIFE)
+    return {"statement_pages": in_batches(old, remove)}
 
 
 def _empty(batch: QuerySet[IncomingWebhook]) -> None:

@@ -24,6 +24,7 @@ from payments.services.differences import (
     resolve_difference,
 )
 from payments.services.refunds import ReasonMissing
+from payments.services.retention import prune_statements
 from payments.services.settling import settle_payment
 from payments.services.statement import DaysInvalid, compare_days, compare_latest_days
 from payments.statement import ADDIS_ABABA
@@ -54,7 +55,7 @@ def paid(chapa: RunningSandbox) -> Payment:
 
 def listed(chapa: RunningSandbox, number: int = 1, **values: Any) -> Transaction:
     """Let Chapa have a transaction of which we know nothing."""
-    given = {
+    given: dict[str, Any] = {
         "tx_ref": f"elsewhere-{number}",
         "mode": Mode.TEST,
         "amount": Decimal("1250.50"),
@@ -347,3 +348,13 @@ def test_days_that_are_none_are_refused(since: tuple[int, int], until: tuple[int
 
     with pytest.raises(DaysInvalid):
         compare_days(since=date(2026, *since), until=date(2026, *until), clock=lambda: at)
+
+
+def test_pages_are_kept_for_ninety_days(chapa: RunningSandbox) -> None:
+    listed(chapa)
+    statement = compared()
+    read_at = statement.started_at
+
+    assert prune_statements(at=read_at + timedelta(days=90)) == {"statement_pages": 0}
+    assert prune_statements(at=read_at + timedelta(days=90, seconds=1)) == {"statement_pages": 1}
+    assert StatementDifference.objects.count() == 1

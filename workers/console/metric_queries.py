@@ -134,6 +134,18 @@ _TRADE = (
         "select state, count(*) from payments_refund group by 1",
     ),
     MetricQuery(
+        ("kind",),
+        {"guzo_statement_differences": "Differences to Chapa's list that wait for a person"},
+        """select kind, count(*) from payments_statementdifference
+           where gone_at is null and resolved_at is null group by 1""",
+    ),
+    MetricQuery(
+        (),
+        {"guzo_statement_compared_seconds": "Seconds since Chapa's list was last compared"},
+        """select greatest(0, extract(epoch from %(now)s - max(finished_at)))
+           from payments_statement where state = 'compared' having max(finished_at) is not null""",
+    ),
+    MetricQuery(
         ("status",),
         {"guzo_bookings": "Bookings made in the last 7 days, by status"},
         """select status, count(*) from bookings_booking
