@@ -4,7 +4,7 @@ What Chapa's list of transactions says that our ledger does not, or the other wa
 Pure: no clock, no database, no network.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import date, datetime, time, timedelta
 from decimal import Decimal
@@ -14,17 +14,13 @@ from uuid import UUID
 from zoneinfo import ZoneInfo
 
 from core.money import Money
-from payments.chapa.wire import ListedTransaction
+from payments.listed import PAID, There, plain
 
 # A day is a day in Ethiopia, where the merchant's books are.
 ADDIS_ABABA = ZoneInfo("Africa/Addis_Ababa")
 # A link lives for an hour, and the sweep has then found out: what is younger may be under way.
 SETTLES_WITHIN = timedelta(hours=2)
 LATE_AFTER = timedelta(hours=24)
-
-_PAID, _GONE = "success", frozenset({"refunded", "reversed"})
-# Money that goes out is in the same list.
-_NO_CHARGES = frozenset({"payout"})
 
 
 class Kind(StrEnum):
@@ -62,73 +58,6 @@ class Window:
 
     def has(self, moment: datetime | None) -> bool:
         return moment is not None and self.begins <= moment < self.ends
-
-
-@dataclass(frozen=True, kw_only=True)
-class There:
-    """One line of Chapa's list, in major units; what could not be read is empty."""
-
-    reference: str
-    status: str
-    type: str
-    amount: Decimal | None
-    currency: str
-    created_at: datetime | None
-
-    @classmethod
-    def of(cls, listed: ListedTransaction) -> Self:
-        return cls(
-            reference=listed.reference,
-            status=listed.status,
-            type=listed.type,
-            amount=listed.amount,
-            currency=listed.currency,
-            created_at=listed.created_at,
-        )
-
-    @classmethod
-    def from_json(cls, data: Mapping[str, str | None]) -> Self:
-        amount, created_at = data["amount"], data["created_at"]
-        return cls(
-            reference=data["reference"] or "",
-            status=data["status"] or "",
-            type=data["type"] or "",
-            amount=None if amount is None else Decimal(amount),
-            currency=data["currency"] or "",
-            created_at=None if created_at is None else datetime.fromisoformat(created_at),
-        )
-
-    def to_json(self) -> dict[str, str | None]:
-        return {
-            "reference": self.reference,
-            "status": self.status,
-            "type": self.type,
-            "amount": None if self.amount is None else f"{self.amount:f}",
-            "currency": self.currency,
-            "created_at": None if self.created_at is None else self.created_at.isoformat(),
-        }
-
-    @property
-    def is_charge(self) -> bool:
-        return self.type.lower() not in _NO_CHARGES
-
-    @property
-    def is_paid(self) -> bool:
-        """Whether money arrived, even if it went back since."""
-        return self.is_charge and (self.status == _PAID or self.is_gone)
-
-    @property
-    def is_gone(self) -> bool:
-        return self.status in _GONE
-
-    @property
-    def contents(self) -> tuple[Decimal | None, str, datetime | None]:
-        """What never changes of a transaction, as its status does."""
-        return (self.amount, self.currency, self.created_at)
-
-    @property
-    def money(self) -> str:
-        return f"{_plain(self.amount)} {self.currency}".strip()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -213,7 +142,7 @@ def _missing_there(here: Here, window: Window) -> list[Difference]:
 
 def _missing_here(line: There) -> list[Difference]:
     """Money that came and went is nobody's to find."""
-    if line.status != _PAID:
+    if line.status != PAID:
         return []
     return [_difference(Kind.MISSING_HERE, None, line, there=line.money)]
 
@@ -246,7 +175,7 @@ def _compare_two(here: Here, line: There, window: Window) -> list[Difference]:
 def _same_status(here: Here, line: There) -> bool:
     """Money is here and there, or on neither side; and what Chapa sent back is gone here too."""
     if here.captured is None:
-        return line.status != _PAID
+        return line.status != PAID
     if not line.is_paid:
         return False
     if line.is_gone:
@@ -269,15 +198,7 @@ def _difference(
 
 
 def _money(money: Money) -> str:
-    return f"{_plain(money.amount)} {money.currency}"
-
-
-def _plain(amount: Decimal | None) -> str:
-    """Return at least two decimals, and more only where they say something."""
-    if amount is None:
-        return "?"
-    whole, _, cents = f"{amount:f}".partition(".")
-    return f"{whole}.{cents.rstrip('0').ljust(2, '0')}"
+    return f"{plain(money.amount)} {money.currency}"
 
 
 def _written(moment: datetime | None) -> str:

@@ -22,9 +22,10 @@ from core.errors import Invalid
 from core.money import Money
 from payments import gateway
 from payments.chapa.wire import Fetched
+from payments.listed import Order, There
 from payments.models import LedgerEntry, Payment, Statement, StatementPage
 from payments.services.differences import note_differences
-from payments.statement import ADDIS_ABABA, Here, There, Window, compare
+from payments.statement import ADDIS_ABABA, Here, Window, compare
 
 log = structlog.get_logger(__name__)
 
@@ -117,7 +118,9 @@ def _oldest_of(window: Window) -> datetime:
 
 def _read(statement: Statement, clock: Clock, tell: Callable[[StatementPage], None]) -> bool:
     """Read what is left of the list; return whether all that is needed is there."""
-    page = statement.pages.order_by("number").last()
+    order, page = Order(), None
+    for page in statement.pages.order_by("number"):
+        order.read(_lines(page))
     while page is None or not page.is_last:
         at = clock()
         answer, took_ms = gateway.list_transactions(1 if page is None else page.number + 1)
@@ -128,6 +131,7 @@ def _read(statement: Statement, clock: Clock, tell: Callable[[StatementPage], No
             log.error("statement.no_page", page=answer.page, answer=answer.fetched.value)
             return False
         lines = [There.of(each) for each in answer.transactions]
+        order.read(lines)
         # Of two runs at the same time the first to read a page keeps it.
         page, _ = StatementPage.objects.get_or_create(
             statement=statement,
@@ -136,23 +140,19 @@ def _read(statement: Statement, clock: Clock, tell: Callable[[StatementPage], No
                 "asked_at": at,
                 "took_ms": took_ms,
                 "lines": [line.to_json() for line in lines],
-                "is_last": not answer.has_next or _are_older(lines, statement.reads_back_to),
+                "is_last": not answer.has_next or order.is_past(statement.reads_back_to),
             },
         )
         tell(page)
     return True
 
 
-def _are_older(lines: Sequence[There], moment: datetime) -> bool:
-    """Only where they are sorted, newest first, nothing newer can come after them."""
-    made = [line.created_at for line in lines if line.created_at is not None]
-    return bool(made) and made[0] < moment and made == sorted(made, reverse=True)
+def _lines(page: StatementPage) -> list[There]:
+    return [There.from_json(line) for line in page.lines]
 
 
 def _compare(statement: Statement, at: datetime) -> None:
-    theirs = [
-        There.from_json(line) for page in statement.pages.order_by("number") for line in page.lines
-    ]
+    theirs = [line for page in statement.pages.order_by("number") for line in _lines(page)]
     window = _window(statement.since, statement.until, statement.started_at)
     in_window = {
         line.reference

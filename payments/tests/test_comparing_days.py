@@ -3,6 +3,7 @@
 from dataclasses import replace
 from datetime import date, datetime, timedelta
 from decimal import Decimal
+from functools import partial
 from typing import Any
 
 import pytest
@@ -208,8 +209,9 @@ class ReaderDies(BaseException):
 
 @pytest.fixture
 def many(chapa: RunningSandbox) -> int:
+    now = timezone.now()
     for number in range(250):
-        listed(chapa, number)
+        listed(chapa, number, created_at=now - timedelta(seconds=250 - number))
     return 250
 
 
@@ -271,17 +273,30 @@ def test_without_all_pages_nothing_is_compared(
 
 def test_no_more_is_read_than_is_needed(chapa: RunningSandbox, many: int) -> None:
     """150 are older than these days: the second page of them is not read."""
-    old = timezone.now() - timedelta(days=9)
+
+    def made_earlier(it: Transaction) -> Transaction:
+        return replace(it, created_at=it.created_at - timedelta(days=9))
+
     for each in chapa.store.transactions()[:150]:
-        chapa.store.change(each, lambda it: replace(it, created_at=old))
+        chapa.store.change(each, made_earlier)
+    assert compared().pages.count() == 2
+
+    for each in chapa.store.transactions()[150:]:
+        chapa.store.change(each, made_earlier)
+    assert compared(LATER + HOUR).pages.count() == 1
+
+
+def test_a_list_in_another_order_is_read_to_its_end(chapa: RunningSandbox, many: int) -> None:
+    """The oldest first: nothing of these days is on the first page."""
+    begins = timezone.now() - timedelta(days=9)
+    for number, each in enumerate(chapa.store.transactions()):
+        made_at = timezone.now() if number == 0 else begins - timedelta(minutes=number)
+        chapa.store.change(each, partial(replace, created_at=made_at))
 
     statement = compared()
 
-    assert statement.pages.count() == 2
-    listed(chapa, many + 1)
-    for each in chapa.store.transactions():
-        chapa.store.change(each, lambda it: replace(it, created_at=old))
-    assert compared(LATER + HOUR).pages.count() == 1
+    assert statement.pages.count() == 3
+    assert [kind for kind, *_ in found()] == ["missing_here"]
 
 
 def test_late_money_is_looked_for_as_far_back_as_it_was_asked_for(chapa: RunningSandbox) -> None:

@@ -9,7 +9,8 @@ import pytest
 
 from core.ids import new_id
 from core.money import Money
-from payments.statement import Difference, Here, Kind, There, Window, compare
+from payments.listed import Order, There
+from payments.statement import Difference, Here, Kind, Window, compare
 
 NOON = datetime(2026, 5, 4, 9, 0, tzinfo=UTC)
 HOUR, DAY = timedelta(hours=1), timedelta(days=1)
@@ -195,3 +196,44 @@ def test_a_day_begins_in_addis_ababa_and_ends_before_what_may_be_under_way() -> 
 @pytest.mark.parametrize("line", [THERE, replace(THERE, amount=None, created_at=None)])
 def test_a_line_is_kept_exactly(line: There) -> None:
     assert There.from_json(line.to_json()) == line
+
+
+def lines(*days_ago: int) -> list[There]:
+    return [
+        replace(THERE, reference=f"AP{days}", created_at=NOON - days * DAY) for days in days_ago
+    ]
+
+
+@pytest.mark.parametrize(
+    ("pages", "is_past"),
+    [
+        ([lines(0, 1, 2), lines(5, 6)], True),
+        ([lines(5, 6)], True),
+        ([lines(0, 1, 2), lines(4, 5)], False),
+        ([lines(0, 1, 2), lines(3, 5)], False),
+        ([lines(5, 0)], False),
+        ([lines(6, 5)], False),
+        # Oldest first, or in no order: newer ones may come.
+        ([lines(6, 7), lines(5, 6)], False),
+        ([lines(2, 1), lines(5, 6)], False),
+        ([lines(1, 7), lines(5, 6)], False),
+        # The list shifted: 5 was read before.
+        ([lines(0, 5), lines(5, 6)], True),
+        ([lines(0, 1, 5), lines(1, 5)], False),
+        ([lines(0), lines(5)], True),
+        # One time is no order.
+        ([lines(9)], False),
+        ([lines(9, 9)], False),
+        ([[]], False),
+        ([lines(5, 6), []], False),
+        ([lines(5, 6), [replace(THERE, created_at=None)]], False),
+    ],
+)
+def test_a_list_is_left_early_only_where_it_came_newest_first(
+    pages: list[list[There]], is_past: bool
+) -> None:
+    order = Order()
+    for page in pages:
+        order.read(page)
+
+    assert order.is_past(NOON - 4 * DAY) is is_past

@@ -5,10 +5,11 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.utils import timezone
 
 from core.errors import Refusal
+from payments.listed import There
 from payments.models import Statement, StatementPage
 from payments.services.differences import count_open_differences
 from payments.services.statement import DAYS_BACK, compare_days
-from payments.statement import ADDIS_ABABA, There
+from payments.statement import ADDIS_ABABA
 from workers.devstack.progress import Bar
 
 

@@ -116,6 +116,7 @@ def ids(booking: Booking, payment: Payment) -> dict[str, Any]:
         "listing_id": booking.listing_id,
         "replay_id": new_id(),
         "refund_id": new_id(),
+        "difference_id": new_id(),
     }
 
 
@@ -159,6 +160,7 @@ def _good_body(name: str, booking: Booking) -> dict[str, Any]:
         "request_refund": {"reason": "goodwill"},
         "accept_payment": {"reason": "the traveller was short of one birr"},
         "resolve_refund": {"sent": True, "reason": "by bank transfer"},
+        "resolve_difference": {"reason": "the donation page, not ours"},
     }
     return bodies[name]
 
