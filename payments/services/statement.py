@@ -30,6 +30,8 @@ from payments.statement import ADDIS_ABABA, Here, Window, compare
 log = structlog.get_logger(__name__)
 
 DAYS_BACK = 3
+# Chapa is younger.
+_FIRST_DAY = date(2000, 1, 1)
 # Two clocks differ, but not by more.
 _CLOCKS_DIFFER = timedelta(hours=1)
 # What older pages say of a payment may not be true any more.
@@ -73,10 +75,11 @@ def compare_days(
     is still `reading` where Chapa gave no page; the same call goes on from there within the hour,
     and begins anew after it.
 
-    :raises DaysInvalid: if the last day is before the first, or has not begun.
+    :raises DaysInvalid: if the last day is before the first or has not begun, or the first is from
+        before Chapa.
     """
     at = clock()
-    if until < since or until > at.astimezone(ADDIS_ABABA).date():
+    if not _FIRST_DAY <= since <= until <= at.astimezone(ADDIS_ABABA).date():
         raise DaysInvalid("The last day is today at the latest, and not before the first.")
     statement = _begin(since, until, at)
     with structlog.contextvars.bound_contextvars(statement_id=str(statement.id)):

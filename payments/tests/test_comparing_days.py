@@ -357,12 +357,16 @@ def test_the_latest_days_are_compared_once_a_day(chapa: RunningSandbox) -> None:
     assert compare_latest_days(lambda: at + 3 * HOUR) is not None
 
 
-@pytest.mark.parametrize(("since", "until"), [((5, 2), (5, 1)), ((5, 4), (5, 5))])
-def test_days_that_are_none_are_refused(since: tuple[int, int], until: tuple[int, int]) -> None:
+@pytest.mark.parametrize(
+    ("since", "until"),
+    [("2026-05-02", "2026-05-01"), ("2026-05-04", "2026-05-05"), ("0001-01-01", "2026-05-01")],
+)
+def test_days_that_are_none_are_refused(since: str, until: str) -> None:
     at = datetime(2026, 5, 4, 12, tzinfo=ADDIS_ABABA)
+    days = {"since": date.fromisoformat(since), "until": date.fromisoformat(until)}
 
     with pytest.raises(DaysInvalid):
-        compare_days(since=date(2026, *since), until=date(2026, *until), clock=lambda: at)
+        compare_days(**days, clock=lambda: at)
 
 
 def test_pages_are_kept_for_ninety_days(chapa: RunningSandbox) -> None:

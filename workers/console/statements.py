@@ -2,7 +2,7 @@
 
 import csv
 from collections.abc import Iterator
-from datetime import datetime, time, timedelta
+from datetime import datetime, time
 from typing import Any, ClassVar
 from uuid import UUID
 
@@ -188,8 +188,8 @@ def _chosen(wanted: dict[str, Any]) -> QuerySet[StatementDifference]:
         begins = datetime.combine(wanted["since"], time(), ADDIS_ABABA)
         found = found.filter(happened_at__gte=begins)
     if "until" in wanted:
-        ends = datetime.combine(wanted["until"], time(), ADDIS_ABABA) + timedelta(days=1)
-        found = found.filter(happened_at__lt=ends)
+        ends = datetime.combine(wanted["until"], time.max, ADDIS_ABABA)
+        found = found.filter(happened_at__lte=ends)
     return found
 
 

@@ -67,6 +67,7 @@ def test_open_differences_are_listed_newest_first(finance: APIClient) -> None:
         ("?since=2026-05-05", False),
         ("?until=2026-05-04", True),
         ("?until=2026-05-03", False),
+        ("?since=0001-01-01&until=9999-12-31", True),
     ],
 )
 def test_a_day_is_one_in_addis_ababa(finance: APIClient, query: str, shown: bool) -> None:
