@@ -363,10 +363,10 @@ def test_the_latest_days_are_compared_once_a_day(chapa: RunningSandbox) -> None:
 )
 def test_days_that_are_none_are_refused(since: str, until: str) -> None:
     at = datetime(2026, 5, 4, 12, tzinfo=ADDIS_ABABA)
-    days = {"since": date.fromisoformat(since), "until": date.fromisoformat(until)}
+    first, last = date.fromisoformat(since), date.fromisoformat(until)
 
     with pytest.raises(DaysInvalid):
-        compare_days(**days, clock=lambda: at)
+        compare_days(since=first, until=last, clock=lambda: at)
 
 
 def test_pages_are_kept_for_ninety_days(chapa: RunningSandbox) -> None:
