@@ -1,5 +1,7 @@
 .DEFAULT_GOAL := help
-.PHONY: help demo up test test-chapa crash browser fuzz contract bench check lint clean
+.PHONY: help demo up test test-chapa crash browser fuzz contract simulate bench check lint clean
+
+SEEDS ?= 0:200
 
 # A caller's Python settings must not reach into .venv.
 unexport PYTHONHOME PYTHONPATH PYTHONDONTWRITEBYTECODE DJANGO_SETTINGS_MODULE
@@ -29,6 +31,9 @@ test-chapa: $(LOCAL)  ## Compare the real Chapa with docs/chapa.md. CHAPA_SECRET
 
 crash browser fuzz contract: $(DEV)
 	@.venv/bin/python -m pytest -m $@ $(ARGS)
+
+simulate: $(DEV)  ## Live through seeded histories of trouble. SEEDS=0:20000, or one of them.
+	@.venv/bin/python -m pytest -m simulation workers/tests/simulation -n auto --seeds $(SEEDS) $(ARGS)
 
 bench: $(DEV)  ## Measure. ARGS="engines --figure drain" names one script, and its options.
 	@.venv/bin/python -m workers.bench $(ARGS)
