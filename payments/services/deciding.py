@@ -75,7 +75,7 @@ def resolve_refund(
     :raises RefundUnknown: if there is no such refund.
     :raises ReasonMissing: if no reason is given.
     :raises RefundEnded: if it succeeded, or failed and is not said to be sent now; or if the money
-        of a failed one was ordered back again.
+        of a failed one was ordered back again, or is gone.
     """
     decision = _decision(person, reason)
     with transaction.atomic():
@@ -87,6 +87,8 @@ def resolve_refund(
             raise RefundEnded(f"It has {refund.state}.")
         if failed and _is_ordered_again(refund):
             raise RefundEnded("Its money was ordered back again.")
+        if sent and refund.payment.refunded_amount + refund.amount > refund.payment.captured_amount:
+            raise RefundEnded("So much is not here any more: it was reversed, or went back before.")
         if sent:
             complete_refund(refund, decision, at)
         else:

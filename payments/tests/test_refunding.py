@@ -318,6 +318,18 @@ class TestPeople:
                 refund_id=failed.id, sent=True, reason="in cash", person=PERSON, at=LATER
             )
 
+    def test_money_that_was_reversed_is_not_said_to_have_gone_back_as_well(self) -> None:
+        payment = paid()
+        refund = hear(ordered(payment), RefundSubmitted.ACCEPTED)
+        write(answer_about(payment, Outcome.REVERSED, asked_at=LATER))
+        refund.refresh_from_db()
+        assert (refund.state, refund.failure_reason) == ("failed", "payment_reversed")
+
+        with pytest.raises(RefundEnded):
+            resolve_refund(
+                refund_id=refund.id, sent=True, reason="in cash", person=PERSON, at=LATER
+            )
+
     @pytest.mark.parametrize("reason", ["", "  "])
     def test_nobody_decides_without_a_reason(self, reason: str) -> None:
         payment = paid(amount=Decimal(3699))
