@@ -1,5 +1,6 @@
 """Where operators send money back, take what arrived for what is owed, and end doubts."""
 
+from decimal import Decimal
 from typing import Any
 from uuid import UUID
 
@@ -61,7 +62,7 @@ class PreviewOutput(serializers.Serializer[Any]):
 class RefundInput(RequestBody):
     """`amount` in the currency that arrived; without it, all that is left."""
 
-    amount = serializers.DecimalField(max_digits=12, decimal_places=2, required=False)
+    amount = serializers.RegexField(r"^[0-9]{1,10}(\.[0-9]{1,2})?$", required=False)
     reason = serializers.CharField(max_length=80, allow_blank=True, default="")
 
 
@@ -107,7 +108,7 @@ class Refunds(APIView):
         body.is_valid(raise_exception=True)
         refund = request_operator_refund(
             payment_id=payment_id,
-            amount=body.validated_data.get("amount"),
+            amount=Decimal(amount) if (amount := body.validated_data.get("amount")) else None,
             reason=body.validated_data["reason"],
             person=person_of(request),
             at=timezone.now(),

@@ -60,7 +60,10 @@ def test_an_operator_sees_what_is_left_and_sends_part_of_it_back(finance: APICli
     [
         ({"amount": "3700.01", "reason": "x"}, 409, "refund_too_large"),
         ({"amount": "0", "reason": "x"}, 409, "refund_too_large"),
-        ({"amount": "-1", "reason": "x"}, 409, "refund_too_large"),
+        ({"amount": "-1", "reason": "x"}, 400, "invalid"),
+        ({"amount": "-", "reason": "x"}, 400, "invalid"),
+        ({"amount": "", "reason": "x"}, 400, "invalid"),
+        ({"amount": None, "reason": "x"}, 400, "invalid"),
         ({"amount": "1.001", "reason": "x"}, 400, "invalid"),
         ({"amount": "1.00"}, 400, "reason_missing"),
         ({"amount": "1.00", "reason": "x" * 81}, 400, "invalid"),
