@@ -23,6 +23,8 @@ _PINS = (
     "enable_hashjoin = off",
     "enable_mergejoin = off",
 )
+# Before PostgreSQL 18 the pins led a claim through the whole backlog: each call is planned there.
+_UNPINNED = ("plan_cache_mode = force_custom_plan",)
 
 
 def install_functions(room: AppConfig) -> None:
@@ -35,7 +37,7 @@ def install_functions(room: AppConfig) -> None:
     with transaction.atomic(), connection.cursor() as cursor:
         for file in function_files(room):
             cursor.execute(file.read_text())
-            for pin in _PINS:
+            for pin in _PINS if connection.pg_version >= 180000 else _UNPINNED:
                 cursor.execute(f"alter function {room.label}_{file.stem} set {pin}")
 
 
