@@ -37,7 +37,8 @@ def install_functions(room: AppConfig) -> None:
     with transaction.atomic(), connection.cursor() as cursor:
         for file in function_files(room):
             cursor.execute(file.read_text())
-            for pin in _PINS if connection.pg_version >= 180000 else _UNPINNED:
+            pins = _PINS if connection.pg_version >= 180000 else _UNPINNED  # type: ignore[attr-defined]
+            for pin in pins:
                 cursor.execute(f"alter function {room.label}_{file.stem} set {pin}")
 
 
