@@ -11,13 +11,11 @@ from decimal import Decimal
 from enum import StrEnum
 from typing import Self
 from uuid import UUID
-from zoneinfo import ZoneInfo
 
+from core.days import ADDIS_ABABA
 from core.money import Money
 from payments.listed import PAID, There, plain
 
-# A day is a day in Ethiopia, where the merchant's books are.
-ADDIS_ABABA = ZoneInfo("Africa/Addis_Ababa")
 # A link lives for an hour, and the sweep has then found out: what is younger may be under way.
 SETTLES_WITHIN = timedelta(hours=2)
 LATE_AFTER = timedelta(hours=24)

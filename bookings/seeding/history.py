@@ -8,8 +8,9 @@ from bookings.models import Booking, Listing
 from bookings.seeding.catalogue import TRAVELLER_EMAIL, Catalogue, listings_of, people_of
 from bookings.seeding.courses import PLAN, Course, Period
 from bookings.seeding.journey import Journey
-from bookings.services.holding import DatesUnavailable, Stay, today
+from bookings.services.holding import DatesUnavailable, Stay
 from core.causality import Cause, caused_by
+from core.days import today
 from core.models import User
 from events.models import Delivery, Receipt
 from payments.services import seeding

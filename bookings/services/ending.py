@@ -12,8 +12,8 @@ from django.db import transaction
 from bookings.cancellation import refundable
 from bookings.events import BookingCancelled, BookingExpired
 from bookings.models import Booking
-from bookings.services.holding import today
 from bookings.services.looking import get_booking
+from core.days import today
 from core.errors import Conflict
 from core.models import User
 from core.money import Money

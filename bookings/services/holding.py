@@ -3,7 +3,6 @@
 from dataclasses import dataclass
 from datetime import date, datetime
 from uuid import UUID
-from zoneinfo import ZoneInfo
 
 from django.conf import settings
 from django.db import transaction
@@ -14,12 +13,11 @@ from bookings.models import Booking, Listing
 from bookings.pricing import quote
 from core import idempotency
 from core.accounts import lock_account
+from core.days import today
 from core.errors import Conflict, Invalid, NotFound, TooMany
 from core.models import User
 from events.outbox import record
 
-# A check-in is a day in Ethiopia, wherever the traveller is.
-ADDIS_ABABA = ZoneInfo("Africa/Addis_Ababa")
 LONGEST_STAY = 60
 FURTHEST_AHEAD = 500
 
@@ -112,10 +110,6 @@ def overlapping(listing_id: UUID | OuterRef, check_in: date, check_out: date) ->
         check_in__lt=check_out,
         check_out__gt=check_in,
     )
-
-
-def today(at: datetime) -> date:
-    return at.astimezone(ADDIS_ABABA).date()
 
 
 def _made_before(traveller: User, request_key: RequestKey) -> Booking | None:

@@ -10,9 +10,10 @@ from django.db import transaction
 
 from bookings.events import BookingConfirmed
 from bookings.models import Booking, Listing
-from bookings.services.holding import RequestKey, overlapping, today
+from bookings.services.holding import RequestKey, overlapping
 from bookings.services.looking import get_booking
 from core import idempotency
+from core.days import today
 from core.errors import BadGateway, Conflict, TooMany
 from core.models import User
 from events.outbox import record

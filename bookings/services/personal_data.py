@@ -4,7 +4,7 @@ from datetime import datetime
 from typing import Any
 
 from bookings.models import Booking, Listing, Mail
-from bookings.services.holding import today
+from core.days import today
 from core.models import User
 
 _SHOWN = (

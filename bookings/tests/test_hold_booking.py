@@ -14,10 +14,10 @@ from bookings.services.holding import (
     Stay,
     StayInvalid,
     hold_booking,
-    today,
 )
 from bookings.tests.cast import client_of, events_of, key
 from bookings.tests.factories import BookingFactory, ListingFactory
+from core.days import today
 from core.ids import new_id
 from core.tests.factories import UserFactory
 

@@ -18,6 +18,7 @@ from django.db import transaction
 from django.db.models import Min
 
 from core.causality import current_cause
+from core.days import today
 from core.errors import Invalid
 from core.money import Money
 from payments import gateway
@@ -25,7 +26,7 @@ from payments.chapa.wire import Fetched
 from payments.listed import Order, There
 from payments.models import LedgerEntry, Payment, Statement, StatementPage
 from payments.services.differences import note_differences
-from payments.statement import ADDIS_ABABA, Here, Window, compare
+from payments.statement import Here, Window, compare
 
 log = structlog.get_logger(__name__)
 
@@ -53,7 +54,7 @@ def compare_latest_days(clock: Clock) -> Statement | None:
 
     Safe to repeat: None if it was done today, and a run that Chapa left unfinished is finished.
     """
-    until = clock().astimezone(ADDIS_ABABA).date()
+    until = today(clock())
     since = until - timedelta(days=DAYS_BACK)
     done = Statement.objects.filter(
         since=since, until=until, mode=settings.CHAPA_MODE, state=State.COMPARED
@@ -79,7 +80,7 @@ def compare_days(
         before Chapa.
     """
     at = clock()
-    if not _FIRST_DAY <= since <= until <= at.astimezone(ADDIS_ABABA).date():
+    if not _FIRST_DAY <= since <= until <= today(at):
         raise DaysInvalid("The last day is today at the latest, and not before the first.")
     statement = _begin(since, until, at)
     with structlog.contextvars.bound_contextvars(statement_id=str(statement.id)):

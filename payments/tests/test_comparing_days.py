@@ -11,6 +11,7 @@ import structlog
 from django.db import transaction
 from django.utils import timezone
 
+from core.days import ADDIS_ABABA, today
 from core.tests.threads import at_once
 from core.transactions import NetworkInTransaction
 from payments import gateway
@@ -28,7 +29,6 @@ from payments.services.refunds import ReasonMissing
 from payments.services.retention import prune_statements
 from payments.services.settling import settle_payment
 from payments.services.statement import DaysInvalid, compare_days, compare_latest_days
-from payments.statement import ADDIS_ABABA
 from payments.tests.cast import RunningSandbox, at_chapa
 from payments.tests.factories import PaymentFactory
 
@@ -74,7 +74,7 @@ def listed(chapa: RunningSandbox, number: int = 1, **values: Any) -> Transaction
 
 def compared(after: timedelta = LATER, **options: Any) -> Statement:
     at = timezone.now() + after
-    until = at.astimezone(ADDIS_ABABA).date()
+    until = today(at)
     return compare_days(since=until - timedelta(days=3), until=until, clock=lambda: at, **options)
 
 

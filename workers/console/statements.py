@@ -19,6 +19,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
+from core.days import ADDIS_ABABA
 from core.pagination import CursorInvalid, NewestFirst, PageQuery
 from core.schema import refuses
 from core.serializers import QueryString, RequestBody
@@ -31,7 +32,7 @@ from payments.services.differences import (
     resolve_difference,
 )
 from payments.services.refunds import ReasonMissing
-from payments.statement import ADDIS_ABABA, Kind
+from payments.statement import Kind
 from workers.console.permissions import MayDecideAboutMoney, person_of
 
 # A spreadsheet takes a cell that begins so for a formula, and some run it.

@@ -7,8 +7,9 @@ from decimal import Decimal
 from typing import Final
 
 from bookings.services.ending import cancel_booking
-from bookings.services.holding import RequestKey, Stay, hold_booking, today
+from bookings.services.holding import RequestKey, Stay, hold_booking
 from bookings.services.paying import Started, start_payment
+from core.days import today
 from core.errors import Refusal
 from payments.chapa.sandbox.faults import BY_CHANCE, CHOICES
 from payments.chapa.sandbox.paying import PAYING_NUMBERS

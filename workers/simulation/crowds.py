@@ -9,8 +9,9 @@ from django.db import transaction
 
 from bookings.models import Booking
 from bookings.services.ending import cancel_booking
-from bookings.services.holding import Stay, hold_booking, today
+from bookings.services.holding import Stay, hold_booking
 from bookings.services.paying import start_payment
+from core.days import today
 from core.errors import Refusal
 from events.base import Group
 from payments.chapa.sandbox.transactions import NotAllowed

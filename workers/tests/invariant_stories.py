@@ -6,8 +6,9 @@ from datetime import UTC, datetime, timedelta
 from bookings.models import Booking, Cancellation
 from bookings.seeding import courses
 from bookings.seeding.journey import Journey
-from bookings.services.holding import Stay, today
+from bookings.services.holding import Stay
 from bookings.tests.factories import ListingFactory
+from core.days import today
 from core.models import User
 from core.tests.factories import UserFactory
 from payments.models import Refund

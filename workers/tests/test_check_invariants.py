@@ -12,9 +12,10 @@ from django.db import connection
 from django.test import Client
 from django.utils import timezone
 
-from bookings.services.holding import Stay, hold_booking, today
+from bookings.services.holding import Stay, hold_booking
 from bookings.tests.cast import RunningSandbox, at_chapa, start
 from bookings.tests.factories import ListingFactory
+from core.days import today
 from core.tests.factories import UserFactory
 from core.tests.threads import eventually
 from payments.models import IncomingWebhook

@@ -4,12 +4,12 @@ from typing import Any, TextIO, cast
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.utils import timezone
 
+from core.days import today
 from core.errors import Refusal
 from payments.listed import There
 from payments.models import Statement, StatementPage
 from payments.services.differences import count_open_differences
 from payments.services.statement import DAYS_BACK, compare_days
-from payments.statement import ADDIS_ABABA
 from workers.devstack.progress import Bar
 
 
@@ -31,7 +31,7 @@ class Command(BaseCommand):
         # Django's stream would end each drawing's line.
         self.stdout.ending = ""
         now = timezone.now()
-        until = until or now.astimezone(ADDIS_ABABA).date()
+        until = until or today(now)
         since = since or until - timedelta(days=DAYS_BACK)
         reach = _Reach(now, since, cast("TextIO", self.stdout))
         try:
@@ -61,7 +61,7 @@ class _Reach:
 
     def __init__(self, now: datetime, since: date, stream: TextIO) -> None:
         self._now = now
-        self._days = max(1, (now.astimezone(ADDIS_ABABA).date() - since).days + 1)
+        self._days = max(1, (today(now) - since).days + 1)
         self._done = 0
         self._bar = Bar(self._days, stream, unit="days")
 
