@@ -15,11 +15,11 @@ from django.db import transaction
 from core.crew import Crew
 from core.errors import TooMany
 from core.throttling import spend
-from payments import gateway, schedule
+from payments import schedule
 from payments.models import Payment
 from payments.services.breaker import Breaker
 from payments.services.leasing import Claim, claim_due
-from payments.services.settling import Answer, write_answer
+from payments.services.settling import ask_leased, write_answer
 from payments.settlement import NoAnswer, Verdict
 
 log = structlog.get_logger(__name__)
@@ -150,8 +150,7 @@ def _take_turns(wanted: int, at: datetime) -> tuple[int, timedelta]:
 def _settle(claim: Claim) -> Verdict | None:
     """Ask about a claimed payment and write the answer; return None if that could not be done."""
     try:
-        seen, call = gateway.verify(claim.payment, claim.at)
-        answer = Answer(claim.payment.id, claim.at, seen, call, claim.leased_until)
+        answer = ask_leased(claim.payment, claim.leased_until, claim.at)
         with transaction.atomic():
             return write_answer(answer, at=claim.at)
     except Exception:

@@ -97,11 +97,16 @@ def ask_chapa(*, payment_id: UUID, at: datetime, only_if: Q = ALWAYS) -> Answer:
         raise PaymentUnknown
     leased_until = take_lease(payment_id, at, only_if=only_if)
     try:
-        seen, call = gateway.verify(payment, at)
+        return ask_leased(payment, leased_until, at)
     except BaseException:
         release_lease(payment_id, leased_until)
         raise
-    return Answer(payment_id, at, seen, call, leased_until)
+
+
+def ask_leased(payment: Payment, leased_until: datetime, at: datetime) -> Answer:
+    """Ask as `ask_chapa` does, with a lease that the caller has and gives back if this raises."""
+    seen, call = gateway.verify(payment, at)
+    return Answer(payment.id, at, seen, call, leased_until)
 
 
 def write_answer(answer: Answer, *, at: datetime) -> Verdict:
@@ -134,7 +139,8 @@ def write_answer(answer: Answer, *, at: datetime) -> Verdict:
         case NoAnswer() | Waiting():
             pass
     _plan_next_check(payment, answer, verdict)
-    hint_refunds(payment, at)
+    if payment.status in states.CAPTURED:
+        hint_refunds(payment, at)
     return verdict
 
 
