@@ -33,13 +33,14 @@ class ChapaSilent(Exception):
     """No answer, so the delivery is tried again. `pending` is an answer."""
 
 
-def _wait_for_key(context: Context) -> None:
+def wait_for_key(context: Context) -> None:
+    """:raises RetryAfter: while Chapa refuses our key, for as long."""
     if (wait := key_refused_for(context.at)) is not None:
         raise RetryAfter(wait, "Chapa refuses our key")
 
 
 def _ask(payment: Payment, context: Context, only_if: Q = ALWAYS) -> Answer:
-    _wait_for_key(context)
+    wait_for_key(context)
     try:
         answer = ask_chapa(payment_id=payment.id, at=context.at, only_if=only_if)
     except PaymentBusy as busy:
@@ -125,7 +126,7 @@ def _ask_close(event: PaymentCancelled | PaymentExpired, context: Context) -> No
     payment = Payment.objects.get(id=event.payment_id)
     if payment.link_closed_at is not None:
         return
-    _wait_for_key(context)
+    wait_for_key(context)
     if close_link(payment, context.at) in (Closing.UNKNOWN, Closing.CONFIG_ERROR):
         age = context.at - context.occurred_at
         if age < LINK_OUTAGE:

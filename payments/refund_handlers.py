@@ -5,15 +5,14 @@ from datetime import timedelta
 from events.base import Context, Outbound, Repeat, RetryAfter
 from events.retry import patience
 from payments.events import RefundRequested
-from payments.services.breaker import key_refused_for
+from payments.handlers import wait_for_key
 from payments.services.refunding import Submission, submit_refund, write_submission
 
 _SOONEST = timedelta(seconds=30)
 
 
 def _ask(event: RefundRequested, context: Context) -> Submission | None:
-    if (wait := key_refused_for(context.at)) is not None:
-        raise RetryAfter(wait, "Chapa refuses our key")
+    wait_for_key(context)
     answer = submit_refund(refund_id=event.refund_id, at=context.at)
     if answer is not None and answer.never_left:
         age = context.at - context.occurred_at

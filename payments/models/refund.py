@@ -19,6 +19,9 @@ class Refund(models.Model):
         SUCCEEDED = "succeeded", "succeeded"
         FAILED = "failed", "failed: a person decides"
 
+    # Chapa has it, or may have it, and has not said how it ended.
+    IN_FLIGHT = (State.UNKNOWN, State.SUBMITTED)
+
     class Source(models.TextChoices):
         SYSTEM = "system", "system"
         CUSTOMER = "customer", "customer"

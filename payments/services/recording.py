@@ -144,8 +144,7 @@ def note_external_refund(payment: Payment, left: Money, at: datetime) -> bool:
 
 def hint_refunds(payment: Payment, at: datetime) -> None:
     """Look at what is on its way back of a payment now: there was news of it."""
-    in_flight = (Refund.State.UNKNOWN, Refund.State.SUBMITTED)
-    payment.refunds.filter(state__in=in_flight, submitted_at__isnull=False).update(
+    payment.refunds.filter(state__in=Refund.IN_FLIGHT, submitted_at__isnull=False).update(
         next_check_at=Least(Coalesce(F("next_check_at"), at), at)
     )
 

@@ -32,7 +32,6 @@ from payments.services.recording import complete_refund, move_refund
 log = structlog.get_logger(__name__)
 
 State = Refund.State
-IN_FLIGHT = (State.UNKNOWN, State.SUBMITTED)
 # Whoever claims a look and dies leaves it to the next one after this.
 _CLAIMED_FOR = timedelta(minutes=5)
 # What a call that never left this machine ends with; after anything else Chapa may have heard it.
@@ -183,7 +182,7 @@ def write_progress(
     refund: Refund, seen: RefundVerification, call: GatewayCall, at: datetime
 ) -> None:
     """Write what Chapa said of a locked order. Repeating changes nothing: an order ends once."""
-    if refund.state not in IN_FLIGHT:
+    if refund.state not in Refund.IN_FLIGHT:
         return
     refund.gateway_reference = refund.gateway_reference or seen.refund_reference
     refund.next_check_at = schedule.next_refund_check(
