@@ -111,10 +111,7 @@ def list_transactions(page: int) -> tuple[TransactionPage, int]:
 
     It is about no payment, so whoever asks keeps the page itself as evidence.
     """
-    refuse_network_in_transaction()
-    started = time.monotonic()
-    answer = _client().list_transactions(page=page)
-    return answer, int((time.monotonic() - started) * 1000)
+    return _timed(lambda: _client().list_transactions(page=page))
 
 
 def _call(
@@ -124,20 +121,26 @@ def _call(
     outcome: Callable[[A], str],
     at: datetime,
 ) -> tuple[A, GatewayCall]:
-    refuse_network_in_transaction()
-    started = time.monotonic()
-    answer = ask()
+    answer, took_ms = _timed(ask)
     call = GatewayCall.objects.create(
         payment=payment,
         kind=kind,
         asked_at=at,
-        took_ms=int((time.monotonic() - started) * 1000),
+        took_ms=took_ms,
         http_status=answer.http_status,
         outcome=outcome(answer),
         evidence=answer.evidence,
         actor=current_cause().actor,
     )
     return answer, call
+
+
+def _timed(ask: Callable[[], A]) -> tuple[A, int]:
+    """Ask outside of any transaction; return how many ms that took too."""
+    refuse_network_in_transaction()
+    started = time.monotonic()
+    answer = ask()
+    return answer, int((time.monotonic() - started) * 1000)
 
 
 def _client() -> ChapaClient:
