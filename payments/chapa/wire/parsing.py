@@ -27,9 +27,9 @@ from payments.chapa.wire.reading import (
     read_text,
     refuses_our_key,
     says_nothing,
+    says_used_before,
 )
 
-_USED_BEFORE = ("used before", "already been taken", "validation.unique")
 _DEFINITE_REFUSALS = (
     "is not supported",
     "header settings",
@@ -117,7 +117,7 @@ def _opening(http_status: int, envelope: Envelope | None, *, has_pinned_url: boo
     # Older answers carried the same failures under HTTP 200.
     if http_status not in (200, 400) or envelope.status != "failed" or envelope.data is not None:
         return Opening.UNKNOWN
-    if any(words in message for words in _USED_BEFORE):
+    if says_used_before(message):
         return Opening.USED_BEFORE
     if envelope.has_field_messages or any(words in message for words in _DEFINITE_REFUSALS):
         return Opening.REFUSED

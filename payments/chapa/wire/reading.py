@@ -14,6 +14,7 @@ Rows: TypeAlias = tuple[Mapping[str, object], ...]
 
 _NOT_OUR_RIGHT = (401, 403)
 _NO_ANSWER = (*_NOT_OUR_RIGHT, 408, 429)
+_USED_BEFORE = ("used before", "already been taken", "validation.unique")
 
 # Longer than any text that Chapa is known to write into a field.
 _FIELD_LENGTH = 64
@@ -105,6 +106,11 @@ def refuses_our_key(http_status: int, envelope: Envelope | None) -> bool:
 def says_nothing(http_status: int) -> bool:
     """Whether such a status is about the moment, not about what was asked."""
     return http_status in _NO_ANSWER or http_status >= 500
+
+
+def says_used_before(message: str) -> bool:
+    """Whether a lower-case message refuses a reference because it served once."""
+    return any(words in message for words in _USED_BEFORE)
 
 
 def evidence_of(envelope: Envelope | None, body: bytes) -> Evidence:

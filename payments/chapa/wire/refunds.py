@@ -23,12 +23,12 @@ from payments.chapa.wire.reading import (
     read_text,
     refuses_our_key,
     says_nothing,
+    says_used_before,
 )
 
 _SHOWN_REASON_LENGTH = 200
 
 _MAY_REFUSE = (200, 400, 401, 403, 404, 422)
-_USED_BEFORE = ("used before", "already been taken", "validation.unique")
 _EXCEEDS = "amount cannot exceed"
 _DEFINITE_REFUSALS = (_EXCEEDS, "insufficient balance")
 # "Not found" alone may be a router's word about the path.
@@ -166,7 +166,7 @@ def _refusal(http_status: int, envelope: Envelope) -> RefundSubmitted | None:
     if http_status not in _MAY_REFUSE or envelope.status != "failed" or envelope.data is not None:
         return None
     message = envelope.message.lower()
-    if any(words in message for words in _USED_BEFORE):
+    if says_used_before(message):
         return RefundSubmitted.USED_BEFORE
     if "only" in message and "live mode" in message:
         return RefundSubmitted.REFUSED_IN_TEST_MODE
