@@ -32,5 +32,11 @@ class PaymentOutput(serializers.Serializer[Payment]):
         return payment.failure_reason or None
 
 
+def without_link(payment: Payment) -> Payment:
+    """Return the payment as an operator may see it: a link that pays belongs to its owner."""
+    payment.checkout_url = ""
+    return payment
+
+
 def as_json(payment: Payment) -> dict[str, Any]:
     return dict(PaymentOutput(payment).data)

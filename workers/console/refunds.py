@@ -13,8 +13,8 @@ from rest_framework.views import APIView
 
 from core.schema import refuses
 from core.serializers import MoneyField, RequestBody
-from payments.models import Payment, Refund
-from payments.serializers import PaymentOutput
+from payments.models import Refund
+from payments.serializers import PaymentOutput, without_link
 from payments.services.deciding import (
     PaymentNotInReview,
     RefundEnded,
@@ -137,7 +137,7 @@ class PaymentAcceptance(APIView):
             person=person_of(request),
             at=timezone.now(),
         )
-        return Response(_shown(payment))
+        return Response(PaymentOutput(without_link(payment)).data)
 
 
 class RefundResolution(APIView):
@@ -167,9 +167,3 @@ class RefundResolution(APIView):
             at=timezone.now(),
         )
         return Response(RefundOutput(refund).data)
-
-
-def _shown(payment: Payment) -> dict[str, Any]:
-    # A link that pays belongs to its owner, not to whoever looks.
-    payment.checkout_url = ""
-    return dict(PaymentOutput(payment).data)

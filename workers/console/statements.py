@@ -37,7 +37,7 @@ from workers.console.permissions import MayDecideAboutMoney, person_of
 
 # A spreadsheet takes a cell that begins so for a formula, and some run it.
 _FORMULAS = ("=", "+", "-", "@", "\t", "\r")
-_COLUMNS = (
+_SHOWN = (
     "id",
     "kind",
     "state",
@@ -50,8 +50,8 @@ _COLUMNS = (
     "last_seen_at",
     "gone_at",
     "resolved_at",
-    "reason",
 )
+_COLUMNS = (*_SHOWN, "reason")
 
 
 class Choice(QueryString):
@@ -82,21 +82,7 @@ class DifferenceOutput(serializers.ModelSerializer[StatementDifference]):
 
     class Meta:
         model = StatementDifference
-        fields: ClassVar = [
-            "id",
-            "kind",
-            "state",
-            "reference",
-            "payment",
-            "here",
-            "there",
-            "happened_at",
-            "first_seen_at",
-            "last_seen_at",
-            "gone_at",
-            "resolved_at",
-            "resolutions",
-        ]
+        fields: ClassVar = [*_SHOWN, "resolutions"]
 
 
 class NewestDifferencesFirst(NewestFirst):

@@ -14,7 +14,7 @@ from core.pagination import CursorInvalid, NewestFirst, PageQuery
 from core.schema import refuses
 from events.models import Event
 from payments.models import IncomingWebhook, Payment
-from payments.serializers import PaymentOutput
+from payments.serializers import PaymentOutput, without_link
 from payments.services.settling import PaymentUnknown
 from workers.console.permissions import MayLook
 from workers.console.timeline import timeline_of
@@ -159,7 +159,5 @@ class Timeline(APIView):
         payment = Payment.objects.filter(id=payment_id).first()
         if payment is None:
             raise PaymentUnknown
-        # A link that pays belongs to its owner, not to whoever looks.
-        payment.checkout_url = ""
-        body = self.Output({"payment": payment, "entries": timeline_of(payment)})
+        body = self.Output({"payment": without_link(payment), "entries": timeline_of(payment)})
         return Response(body.data)
