@@ -4,16 +4,14 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
-from django.contrib.auth.models import Permission
 from rest_framework.test import APIClient
 
-from bookings.tests.cast import client_of
 from core.ids import new_id
-from core.tests.factories import UserFactory
 from payments.chapa.wire import Outcome
 from payments.models import LedgerEntry, Payment, Refund
 from payments.tests.cast import answer_about, write
 from payments.tests.factories import PaymentFactory
+from workers.tests.people import staff
 
 pytestmark = pytest.mark.django_db
 
@@ -22,12 +20,6 @@ def paid(**changed: Any) -> Payment:
     payment = PaymentFactory.create()
     write(answer_about(payment, Outcome.PAID, **changed))
     return payment
-
-
-def staff(*permissions: str) -> APIClient:
-    user = UserFactory.create(is_staff=True)
-    user.user_permissions.set(Permission.objects.filter(codename__in=permissions))
-    return client_of(user)
 
 
 @pytest.fixture

@@ -4,7 +4,6 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
-from django.contrib.auth.models import Permission
 from django.test import Client
 from django.utils import timezone
 from rest_framework.test import APIClient
@@ -13,20 +12,14 @@ from bookings.models import Booking
 from bookings.tests.factories import BookingFactory
 from core.ids import new_id
 from core.models import User
-from core.tests.factories import UserFactory
 from events.models import Delivery, Receipt, Replay
 from events.tests.cast import record_at
 from payments.events import PaymentSucceeded
 from payments.tests.factories import PaymentFactory
 from workers.tasks import run_replays
+from workers.tests.people import person
 
 pytestmark = pytest.mark.django_db
-
-
-def person(*permissions: str, staff: bool = True) -> User:
-    user = UserFactory.create(is_staff=staff)
-    user.user_permissions.set(Permission.objects.filter(codename__in=permissions))
-    return user
 
 
 def api(user: User | None) -> APIClient:

@@ -18,7 +18,7 @@ from payments.models import Statement, StatementDifference
 from payments.services.checkout import open_checkout
 from payments.tests.factories import NOW, PaymentFactory
 from workers import tasks
-from workers.tests.test_refunds import staff
+from workers.tests.people import staff
 
 pytestmark = pytest.mark.django_db
 
