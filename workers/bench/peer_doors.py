@@ -86,8 +86,7 @@ def our_door(servers: Servers, tx_refs: Sequence[str]) -> Door:
 
 def start_bare_door(servers: Servers, supervisor: Supervisor) -> Door:
     """One statement and one commit a request, and nothing else: the floor of what intake costs."""
-    with closing(_create_database(servers, "bare")) as base, base.cursor() as cursor:
-        cursor.execute("create table webhook (id bigserial primary key, body bytea not null)")
+    _create_webhook_table(servers, "bare")
     url = _start_gunicorn(servers, supervisor, Path(sys.executable), "bare")
     write = partial(write_chapa_webhook, "anything")
     return Door(url, write, servers.sockets, "bare", _KEPT_BARE)
@@ -95,8 +94,7 @@ def start_bare_door(servers: Servers, supervisor: Supervisor) -> Door:
 
 def start_door_within(servers: Servers, supervisor: Supervisor) -> Door:
     """The same statement within Guzo: behind all that each request to it goes through."""
-    with closing(_create_database(servers, "within")) as base, base.cursor() as cursor:
-        cursor.execute("create table webhook (id bigserial primary key, body bytea not null)")
+    _create_webhook_table(servers, "within")
     port = str(_free_port())
     url = f"http://127.0.0.1:{port}"
     database = servers.plan.environment["DATABASE_URL"].removesuffix("/guzo") + "/within"
@@ -190,6 +188,11 @@ def _answers(url: str) -> bool:
         except requests.RequestException:
             return False
         return True
+
+
+def _create_webhook_table(servers: Servers, database: str) -> None:
+    with closing(_create_database(servers, database)) as base, base.cursor() as cursor:
+        cursor.execute("create table webhook (id bigserial primary key, body bytea not null)")
 
 
 def _create_database(servers: Servers, name: str) -> Any:
