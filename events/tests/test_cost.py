@@ -173,8 +173,8 @@ def test_what_a_batch_reads_does_not_follow_the_backlog() -> None:
         assert drain_lane(Group.CORE, HandClock()) == BATCH
         read = rows_read() - before
 
-    # Each of them a few times, or all of the backlog once or twice; not all of it for each.
-    assert read <= 2 * 4000
+    # Found by index, locked, deleted, and looked for behind: each a few times, not 4,000 each.
+    assert read <= 10 * BATCH
 
 
 def rows_read() -> int:
