@@ -25,7 +25,7 @@ CHANNEL = "guzo_events_"
 
 
 class _Owed(threading.local):
-    """The groups that this thread's transaction recorded for; after a rollback, some too many."""
+    """The groups that this thread's transaction recorded for."""
 
     def __init__(self) -> None:
         self.groups: set[str] = set()
@@ -36,6 +36,9 @@ _owed = _Owed()
 
 def wake_after_commit(groups: Iterable[str]) -> None:
     """Wake these groups' relay once this transaction stands: one look for all it recorded."""
+    if not connection.run_on_commit:
+        # What is still there was rolled back.
+        _owed.groups.clear()
     _owed.groups.update(groups)
     # Robust: the commit stands, and the relay's poll is the floor if waking fails.
     transaction.on_commit(_wake_owed, robust=True)
