@@ -121,6 +121,18 @@ def procrastinate(*, ordered: bool = True) -> Contestant:
     )
 
 
+def listener() -> Contestant:
+    """Return what promises nothing, with the driver that Guzo has: nobody is quicker."""
+    return Contestant(
+        name="LISTEN and one insert",
+        database="listener",
+        python=sys.executable,
+        environment=_environment("listener"),
+        daemons=((sys.executable, "-m", "workers.bench.peers.listen"),),
+        channel="orders",
+    )
+
+
 def jaiminho() -> Contestant:
     return Contestant(
         name="django-jaiminho, keep-order",

@@ -90,18 +90,23 @@ def _report_latency(arena: Arena, seen: dict[str, list[Latency]]) -> str:
             name,
             f"{Spread.of(each.p50 for each in all_).show('{:.1f}')} ms",
             f"{Spread.of(each.p99 for each in all_).show('{:.1f}')} ms",
+            f"{Spread.of(each.p99_flushed for each in all_).show('{:.1f}')} ms",
             str(arena.verdicts[name]),
         )
         for name, all_ in seen.items()
     ]
     against = [
-        (f"{name}, {which}", f"**{ratio.show('{:.2f}')}**", *_TARGETS["latency", name, which])
+        (
+            f"{name}, {which}",
+            f"**{ratio.show('{:.2f}')}**",
+            *_TARGETS.get(("latency", name, which), _NONE),
+        )
         for name in ("Guzo through Celery", "Guzo without Celery")
         for which, ratio in _against(seen[name], seen["procrastinate, ordered"])
     ]
     return "\n\n".join(
         (
-            table(("engine", "p50", "p99", "orders"), rows),
+            table(("engine", "p50", "p99", "p99 with the order's flush", "orders"), rows),
             table(("over procrastinate, ordered", "ratio", "must", "aim"), against),
         )
     )
@@ -110,6 +115,8 @@ def _report_latency(arena: Arena, seen: dict[str, list[Latency]]) -> str:
 def _against(ours: list[Latency], theirs: list[Latency]) -> Iterable[tuple[str, Spread]]:
     yield "p50", ratios([each.p50 for each in ours], [each.p50 for each in theirs])
     yield "p99", ratios([each.p99 for each in ours], [each.p99 for each in theirs])
+    flushed = [[each.p99_flushed for each in all_] for all_ in (ours, theirs)]
+    yield "p99 with the order's flush", ratios(*flushed)
 
 
 if __name__ == "__main__":

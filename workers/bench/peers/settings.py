@@ -23,6 +23,7 @@ _NEEDED = {
     "jaiminho": ["jaiminho"],
     "celery_outbox": ["django_celery_outbox"],
     "celery_tasks": [],
+    "listener": [],
 }
 INSTALLED_APPS = [
     "django.contrib.contenttypes",

@@ -26,3 +26,14 @@ class Effect(models.Model):
 
     def __str__(self) -> str:
         return f"of {self.order_id}"
+
+
+class Acknowledgement(models.Model):
+    """When the one who placed an order was told that it stands: by the clock of this machine."""
+
+    objects: ClassVar["models.Manager[Acknowledgement]"]
+    order = models.OneToOneField(Order, models.DO_NOTHING, primary_key=True, db_constraint=False)
+    at = models.DateTimeField()
+
+    def __str__(self) -> str:
+        return f"{self.order_id} at {self.at}"

@@ -5,11 +5,12 @@ import random
 import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime
 from multiprocessing.synchronize import Barrier
 
 from django.db import connection, transaction
 
-from workers.bench.shop.models import Order
+from workers.bench.shop.models import Acknowledgement, Order
 
 # Whoever keeps order keeps it among the orders of one customer.
 CUSTOMERS = 500
@@ -20,9 +21,14 @@ _PATIENCE_S = 120.0
 Emit = Callable[[Order], None]
 
 
-def place_order(emit: Emit, customer: int) -> None:
+def place_order(emit: Emit, customer: int, once_placed: Callable[[], None] | None = None) -> Order:
+    """Call `once_placed` when the commit was acknowledged, before what the engine does then."""
     with transaction.atomic():
-        emit(Order.objects.create(customer=customer))
+        if once_placed:
+            transaction.on_commit(once_placed)
+        order = Order.objects.create(customer=customer)
+        emit(order)
+    return order
 
 
 def place_in_parallel(emit: Emit, count: int, *, connections: int, processes: int) -> float:
@@ -76,9 +82,19 @@ def _place_shares(emit: Emit, shares: Sequence[Sequence[int]], barrier: Barrier)
 def place_at_pace(emit: Emit, count: int, *, per_second: float) -> float:
     """Place orders one by one, at moments that nobody arranged: the same ones every time."""
     moments = random.Random(20)  # noqa: S311
+    acknowledged: list[datetime] = []
+    orders: list[Order] = []
+
+    def once_placed() -> None:
+        acknowledged.append(datetime.now(UTC))
+
     began = due = time.monotonic()
     for number in range(count):
         due += moments.expovariate(per_second)
         time.sleep(max(0.0, due - time.monotonic()))
-        place_order(emit, number % CUSTOMERS)
-    return time.monotonic() - began
+        orders.append(place_order(emit, number % CUSTOMERS, once_placed))
+    took = time.monotonic() - began
+    Acknowledgement.objects.bulk_create(
+        Acknowledgement(order=order, at=at) for order, at in zip(orders, acknowledged, strict=True)
+    )
+    return took

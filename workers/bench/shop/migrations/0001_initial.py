@@ -20,4 +20,16 @@ class Migration(migrations.Migration):
                 ("customer", models.IntegerField()),
             ],
         ),
+        migrations.CreateModel(
+            name="Acknowledgement",
+            fields=[
+                (
+                    "order",
+                    models.OneToOneField(
+                        "shop.Order", models.DO_NOTHING, primary_key=True, db_constraint=False
+                    ),
+                ),
+                ("at", models.DateTimeField()),
+            ],
+        ),
     ]
