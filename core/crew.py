@@ -16,14 +16,16 @@ R = TypeVar("R")
 
 class Crew(Generic[J, R]):
     """
-    Does the same to one job after another, up to as many at once as it was ever given at once.
+    Does the same to one job after another, to `most` at once; what is given beyond that waits.
 
-    For one thread to give jobs to and to hear from. Leaving the block waits for what was given and
-    closes the connections. The threads see the context variables of whoever made the crew.
+    There are never more threads than jobs at once. For one thread to give jobs to and to hear from.
+    Leaving the block waits for what was given and closes the connections. The threads see the
+    context variables of whoever made the crew.
     """
 
-    def __init__(self, work: Callable[[J], R], *, name: str) -> None:
+    def __init__(self, work: Callable[[J], R], *, most: int, name: str) -> None:
         self._work = work
+        self._most = most
         self._name = name
         self._context = copy_context()
         self._jobs: SimpleQueue[J | None] = SimpleQueue()
@@ -33,7 +35,7 @@ class Crew(Generic[J, R]):
 
     def give(self, job: J) -> None:
         self.busy += 1
-        if self.busy > len(self._threads):
+        if len(self._threads) < min(self.busy, self._most):
             run = self._context.copy().run
             thread = Thread(target=run, args=(self._run,), name=self._name)
             self._threads.append(thread)

@@ -14,7 +14,7 @@ from core.tests.threads import eventually
 def test_there_are_only_as_many_threads_as_jobs_at_once() -> None:
     seen: set[int] = set()
 
-    with Crew[int, None](lambda _: seen.add(get_ident()), name="test") as crew:
+    with Crew[int, None](lambda _: seen.add(get_ident()), most=5, name="test") as crew:
         for number in range(5):
             crew.give(number)
             crew.hear()
@@ -22,8 +22,26 @@ def test_there_are_only_as_many_threads_as_jobs_at_once() -> None:
     assert len(seen) == 1
 
 
+def test_what_is_given_beyond_the_most_waits_for_a_thread() -> None:
+    seen: set[int] = set()
+    may_end = Event()
+
+    def work(_: int) -> None:
+        seen.add(get_ident())
+        may_end.wait(5)
+
+    with Crew(work, most=2, name="test") as crew:
+        for number in range(5):
+            crew.give(number)
+        assert crew.busy == 5
+        eventually(lambda: len(seen) == 2)
+        may_end.set()
+
+    assert len(seen) == 2
+
+
 def test_what_failed_is_raised_to_who_asks_for_it_and_the_thread_goes_on() -> None:
-    with Crew[int, float](lambda number: 1 / number, name="test") as crew:
+    with Crew[int, float](lambda number: 1 / number, most=5, name="test") as crew:
         crew.give(0)
         (failed,) = crew.hear()
         crew.give(2)
@@ -37,7 +55,7 @@ def test_what_failed_is_raised_to_who_asks_for_it_and_the_thread_goes_on() -> No
 def test_nothing_is_heard_of_what_still_runs() -> None:
     may_end = Event()
 
-    with Crew[float, bool](may_end.wait, name="test") as crew:
+    with Crew[float, bool](may_end.wait, most=5, name="test") as crew:
         crew.give(5)
         heard = crew.hear(timeout_s=0.01)
         assert (heard, crew.busy) == ([], 1)
@@ -53,7 +71,7 @@ def test_leaving_waits_for_what_was_given() -> None:
         time.sleep(0.01)
         done.append(number)
 
-    with Crew(work, name="test") as crew:
+    with Crew(work, most=5, name="test") as crew:
         crew.give(1)
         crew.give(2)
 
@@ -67,7 +85,7 @@ def test_a_thread_closes_its_connection_when_it_ends() -> None:
             cursor.execute("select pg_backend_pid()")
             return int(cursor.fetchone()[0])
 
-    with Crew(backend, name="test") as crew:
+    with Crew(backend, most=5, name="test") as crew:
         crew.give(1)
         (done,) = crew.hear()
 

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from concurrent.futures import Future
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from enum import StrEnum
 
 import structlog
 from django.conf import settings
@@ -18,7 +19,7 @@ from core.throttling import spend
 from payments import schedule
 from payments.models import Payment
 from payments.services.breaker import Breaker
-from payments.services.leasing import Claim, claim_due
+from payments.services.leasing import Claim, claim_due, release_lease
 from payments.services.settling import ask_leased, write_answer
 from payments.settlement import NoAnswer, Verdict
 
@@ -26,6 +27,9 @@ log = structlog.get_logger(__name__)
 
 LOG_EVERY = timedelta(seconds=10)
 NO_TIME = timedelta(0)
+# This share of the questions that may be open is claimed ahead, and together: a claim costs as much
+# for one payment as for several, and whoever has heard an answer finds the next question waiting.
+AHEAD = 0.25
 
 Clock = Callable[[], datetime]
 
@@ -54,8 +58,9 @@ def check_due_payments(
     is no longer due. One that cannot be settled is put off and does not stop the others.
     """
     started = clock()
-    with Crew(_settle, name="sweep") as crew:
-        sweep = _Sweep(crew, Breaker.at(started), started, started + time_slice, limit)
+    most = settings.SWEEP_CONCURRENCY
+    with Crew(_settle, most=most, name="sweep") as crew:
+        sweep = _Sweep(crew, Breaker.at(started), clock, started, started + time_slice, limit)
         while True:
             pause = sweep.ask_more(clock())
             if crew.busy:
@@ -74,8 +79,9 @@ def check_due_payments(
 class _Sweep:
     """One run: what may still be asked, and what was heard."""
 
-    crew: Crew[Claim, Verdict | None]
+    crew: Crew["_Question", "Verdict | _Unsettled"]
     breaker: Breaker
+    clock: Clock
     started: datetime
     ends: datetime
     limit: float
@@ -93,8 +99,7 @@ class _Sweep:
         answer came, or at all.
         """
         self._log_progress(at)
-        room = self.breaker.room_for(settings.SWEEP_CONCURRENCY) - self.crew.busy
-        room = int(min(room, self.limit - self.asked))
+        room = self._room()
         if room <= 0 or at > self.ends or self.is_over:
             return None
         # The turn first: a claim that waited for it would use up its lease.
@@ -106,20 +111,32 @@ class _Sweep:
             return wait
         claims = claim_due(at, due_by=self.started, most=turns)
         for claim in claims:
-            self.crew.give(claim)
+            waits = self.crew.busy >= settings.SWEEP_CONCURRENCY
+            self.crew.give(_Question(claim, self.clock if waits else lambda: at))
         self.asked += len(claims)
         self.is_over = len(claims) < turns
         return NO_TIME if turns < room and not self.is_over else None
+
+    def _room(self) -> int:
+        """Return how many may be claimed now: none, until there is room for several."""
+        most = settings.SWEEP_CONCURRENCY
+        ahead = int(most * AHEAD)
+        room = self.breaker.room_for(most)
+        if room == most:
+            room += ahead
+            if self.crew.busy and room - self.crew.busy < ahead:
+                return 0
+        return int(min(room - self.crew.busy, self.limit - self.asked))
 
     def hear(self, pause: timedelta | None) -> None:
         """Wait for an answer, or until the next turn."""
         for answer in self.crew.hear(timeout_s=None if pause is None else pause.total_seconds()):
             self._note(answer)
 
-    def _note(self, answer: Future[Verdict | None]) -> None:
+    def _note(self, answer: "Future[Verdict | _Unsettled]") -> None:
         verdict = answer.result()
-        if verdict is None:
-            self.verdicts["failed"] += 1
+        if isinstance(verdict, _Unsettled):
+            self.verdicts[verdict] += 1
             return
         self.verdicts[type(verdict).__name__] += 1
         self.breaker.note(answered=not isinstance(verdict, NoAnswer))
@@ -147,16 +164,37 @@ def _take_turns(wanted: int, at: datetime) -> tuple[int, timedelta]:
     return 0, wait
 
 
-def _settle(claim: Claim) -> Verdict | None:
-    """Ask about a claimed payment and write the answer; return None if that could not be done."""
+class _Unsettled(StrEnum):
+    """Why a claimed payment was not settled."""
+
+    FAILED = "failed"
+    # It is still due, and claimed anew.
+    TOO_LATE = "too_late"
+
+
+@dataclass(frozen=True)
+class _Question:
+    """A claimed payment, and the clock that tells when it is asked about if it has to wait."""
+
+    claim: Claim
+    clock: Clock
+
+
+def _settle(question: _Question) -> Verdict | _Unsettled:
+    """Ask about a claimed payment and write the answer, if its lease outlives the question."""
+    claim, at = question.claim, question.clock()
+    if at + timedelta(seconds=sum(settings.CHAPA_TIMEOUTS_S)) > claim.leased_until:
+        # Those before it were answered slowly.
+        release_lease(claim.payment.id, claim.leased_until)
+        return _Unsettled.TOO_LATE
     try:
-        answer = ask_leased(claim.payment, claim.leased_until, claim.at)
+        answer = ask_leased(claim.payment, claim.leased_until, at)
         with transaction.atomic():
-            return write_answer(answer, at=claim.at)
+            return write_answer(answer, at=at)
     except Exception:
         log.exception("payment.not_settled", payment_id=str(claim.payment.id))
         _put_off(claim)
-        return None
+        return _Unsettled.FAILED
 
 
 def _put_off(claim: Claim) -> None:

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from datetime import datetime, timedelta
+from threading import Event, current_thread, main_thread
 
 import pytest
 from django.db import connection, transaction
@@ -213,6 +214,26 @@ def test_chapa_is_asked_about_one_until_it_answers_and_then_about_four_at_once(
         open_at_once.append(sum(each.asked_at <= call.asked_at < end for each, end in asked))
     assert open_at_once[0] == 1
     assert max(open_at_once) == 4
+
+
+def test_one_that_waited_too_long_for_its_turn_is_claimed_anew(chapa: RunningSandbox) -> None:
+    """Of five the last waits behind four, and the clock says that these took long."""
+    for _ in range(6):
+        opened(chapa)
+    chapa.faults.set({"latency_s": 0.05})
+    began, first_read = timezone.now(), Event()
+
+    def clock() -> datetime:
+        # Whoever waited for its turn reads it in a thread of the sweep.
+        if current_thread() is main_thread() or first_read.is_set():
+            return began
+        first_read.set()
+        return began + LEASE
+
+    verdicts = check_due_payments(clock)
+
+    assert verdicts == {"Waiting": 6, "too_late": 1}
+    assert GatewayCall.objects.filter(kind="verify").count() == 6
 
 
 def test_two_sweeps_together_ask_no_more_often_than_one_may(
