@@ -44,6 +44,15 @@ class Invalid(Refusal):
     status = 400
 
 
+class ReasonMissing(Invalid):
+    """A reason is needed."""
+
+    code = "reason_missing"
+
+    def __init__(self, detail: str) -> None:
+        super().__init__(detail, pointers={"/reason": detail})
+
+
 class NotFound(Refusal):
     """There is no such thing here."""
 

@@ -1,8 +1,14 @@
 import json
+from collections import defaultdict
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
 from django.test import Client
+from django.urls import get_resolver
+
+from core.errors import Refusal
+from core.problems import CODES, TITLES
 
 pytestmark = pytest.mark.django_db
 
@@ -101,6 +107,22 @@ def test_text_that_the_database_cannot_hold_is_a_problem(http: Client, name: str
 
 def test_an_unknown_host_is_a_problem(http: Client) -> None:
     _problem(http.get("/api/v1/listings", headers={"host": "evil.example"}), 400, "invalid")
+
+
+def _kinds(of: type[Refusal]) -> Iterator[type[Refusal]]:
+    for kind in of.__subclasses__():
+        yield kind
+        yield from _kinds(kind)
+
+
+def test_a_code_has_one_status_and_one_title() -> None:
+    assert get_resolver().url_patterns  # each door is read, and with it what it may refuse
+    meanings = defaultdict(set, {CODES[status]: {(status, TITLES[status])} for status in CODES})
+    for kind in _kinds(Refusal):
+        meanings[kind.code].add((kind.status, kind.title))
+
+    assert len(meanings) > 40
+    assert {code: told for code, told in meanings.items() if len(told) > 1} == {}
 
 
 @pytest.mark.urls("core.tests.urls")

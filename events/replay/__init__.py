@@ -6,7 +6,6 @@ Every replay is kept: what was meant, who, why, when, what was found, what was d
 
 from events.replay.executing import (
     PlanStale,
-    ReasonMissing,
     ReplayNotStartable,
     ReplayUnknown,
     advance_replay,
@@ -40,7 +39,6 @@ __all__ = [
     "NotReplayable",
     "NothingToReplay",
     "PlanStale",
-    "ReasonMissing",
     "ReplayNotStartable",
     "ReplayTooLarge",
     "ReplayUnknown",

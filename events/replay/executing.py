@@ -9,7 +9,7 @@ from uuid import UUID
 import structlog
 from django.db import transaction
 
-from core.errors import Conflict, Invalid, NotFound
+from core.errors import Conflict, NotFound, ReasonMissing
 from core.failpoints import failpoint
 from events.base import Clock
 from events.models import Delivery, Event, Replay, ReplayItem
@@ -30,12 +30,6 @@ class ReplayUnknown(NotFound):
     """There is no such replay."""
 
     code = "replay_unknown"
-
-
-class ReasonMissing(Invalid):
-    """A replay needs a reason."""
-
-    code = "reason_missing"
 
 
 class ReplayNotStartable(Conflict):

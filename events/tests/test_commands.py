@@ -141,8 +141,8 @@ def test_replay_events_pauses_and_cancels_what_is_planned(broken: Broken) -> Non
 @pytest.mark.parametrize(
     ("arguments", "complaint"),
     [
-        (["--type", "step.taken"], "A replay needs a reason"),
-        (["--type", "step.taken", "--reason", " "], "A replay needs a reason"),
+        (["--type", "step.taken"], "A reason is needed"),
+        (["--type", "step.taken", "--reason", " "], "A reason is needed"),
         (["--type", "step.tken", "--dry-run"], r"step\.tken.*letter\.owed.*step\.taken"),
         (["--id", "1", "--handler", "note_stp", "--dry-run"], "note_stp.*note_step, send_letter"),
         (["--state", "deed", "--dry-run"], "deed.*dead"),

@@ -5,6 +5,7 @@ from typing import Any
 import pytest
 from django.db import connection
 
+from core.errors import ReasonMissing
 from core.ids import new_id
 from events.base import Context, Group, Outbound, PermanentFailure, Route, Uncertain
 from events.delivery import drain_all, drain_group
@@ -14,7 +15,6 @@ from events.replay import (
     NothingToReplay,
     NotReplayable,
     PlanStale,
-    ReasonMissing,
     ReplayNotStartable,
     ReplayTooLarge,
     ReplayUnknown,

@@ -6,14 +6,13 @@ from uuid import UUID
 import structlog
 from django.db import transaction
 
-from core.errors import Conflict, NotFound
+from core.errors import Conflict, NotFound, ReasonMissing
 from events.outbox import record
 from payments import states
 from payments.events import PaymentAccepted, PaymentSucceeded
 from payments.models import LedgerEntry, Payment, Refund
 from payments.services.recording import Decision, captured, complete_refund, enter, move
 from payments.services.refunding import fail_refund, lock_refund
-from payments.services.refunds import ReasonMissing
 from payments.services.settling import PaymentUnknown
 
 log = structlog.get_logger(__name__)

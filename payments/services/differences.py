@@ -9,9 +9,8 @@ import structlog
 from django.db import connection, transaction
 from django.db.models import Count, Q, QuerySet
 
-from core.errors import Conflict, NotFound
+from core.errors import Conflict, NotFound, ReasonMissing
 from payments.models import StatementDifference
-from payments.services.refunds import ReasonMissing
 from payments.statement import Difference, Window
 
 log = structlog.get_logger(__name__)

@@ -9,7 +9,7 @@ import structlog
 from django.db import transaction
 from django.db.models import Sum
 
-from core.errors import Conflict, Invalid
+from core.errors import Conflict, ReasonMissing
 from core.money import CENTS, Money
 from events.outbox import record
 from payments import states
@@ -34,15 +34,6 @@ class RefundInParts(Conflict):
     """A payment in review goes back whole or not at all."""
 
     code = "refund_in_parts"
-
-
-class ReasonMissing(Invalid):
-    """A person's decision needs a reason."""
-
-    code = "reason_missing"
-
-    def __init__(self, detail: str) -> None:
-        super().__init__(detail, pointers={"/reason": detail})
 
 
 def request_system_refund(payment: Payment, *, reason: str, at: datetime) -> Refund:

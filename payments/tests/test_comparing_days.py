@@ -12,6 +12,7 @@ from django.db import transaction
 from django.utils import timezone
 
 from core.days import ADDIS_ABABA, today
+from core.errors import ReasonMissing
 from core.tests.threads import at_once
 from core.transactions import NetworkInTransaction
 from payments import gateway
@@ -25,7 +26,6 @@ from payments.services.differences import (
     differences_in,
     resolve_difference,
 )
-from payments.services.refunds import ReasonMissing
 from payments.services.retention import prune_statements
 from payments.services.settling import settle_payment
 from payments.services.statement import DaysInvalid, compare_days, compare_latest_days

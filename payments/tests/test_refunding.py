@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 from django.db import IntegrityError, transaction
 
+from core.errors import ReasonMissing
 from core.money import Money
 from core.tests.threads import at_once
 from payments.chapa.wire import (
@@ -31,7 +32,6 @@ from payments.services.refunding import (
     write_submission,
 )
 from payments.services.refunds import (
-    ReasonMissing,
     RefundInParts,
     RefundTooLarge,
     left_of,

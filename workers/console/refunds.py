@@ -11,6 +11,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
+from core.errors import ReasonMissing
 from core.schema import refuses
 from core.serializers import MoneyField, RequestBody
 from payments.models import Refund
@@ -23,7 +24,6 @@ from payments.services.deciding import (
     resolve_refund,
 )
 from payments.services.refunds import (
-    ReasonMissing,
     RefundInParts,
     RefundTooLarge,
     preview_refund,

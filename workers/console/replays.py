@@ -12,6 +12,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
+from core.errors import ReasonMissing
 from core.pagination import CursorInvalid, PageQuery
 from core.schema import EMPTY_BODY, refuses
 from core.serializers import RequestBody
@@ -23,7 +24,6 @@ from events.replay import (
     NothingToReplay,
     NotReplayable,
     PlanStale,
-    ReasonMissing,
     ReplayNotStartable,
     ReplayTooLarge,
     ReplayUnknown,

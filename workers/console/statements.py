@@ -20,6 +20,7 @@ from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from core.days import ADDIS_ABABA
+from core.errors import ReasonMissing
 from core.pagination import CursorInvalid, NewestFirst, PageQuery
 from core.schema import refuses
 from core.serializers import QueryString, RequestBody
@@ -31,7 +32,6 @@ from payments.services.differences import (
     differences_in,
     resolve_difference,
 )
-from payments.services.refunds import ReasonMissing
 from payments.statement import Kind
 from workers.console.permissions import MayDecideAboutMoney, person_of
 

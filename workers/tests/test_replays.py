@@ -175,7 +175,7 @@ def in_admin(operator: User, action: str, row: Any, model: str, reason: str) -> 
 
 
 def test_the_admin_tries_again_with_a_reason(operator: User, dead: Delivery) -> None:
-    assert "A replay needs a reason" in in_admin(operator, "try_again", dead, "delivery", "")
+    assert "A reason is needed" in in_admin(operator, "try_again", dead, "delivery", "")
     assert "has begun: 1 of confirm_paid_booking" in in_admin(
         operator, "try_again", dead, "delivery", "mended"
     )
