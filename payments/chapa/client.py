@@ -1,8 +1,10 @@
 """Ask Chapa: open a checkout, say what became of it, close it, give money back, list."""
 
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import replace
 from decimal import Decimal
+from functools import partial
+from typing import TypeVar
 from urllib.parse import quote, urlsplit
 
 from payments.chapa.transport import Answer, NoAnswer, Transport
@@ -29,6 +31,17 @@ from payments.chapa.wire import (
     parse_transaction_page,
     parse_verification,
     refund_form,
+)
+
+S = TypeVar("S")
+Patient = TypeVar(
+    "Patient",
+    Verification,
+    RefundSubmission,
+    RefundVerification,
+    TransactionPage,
+    TransactionEvents,
+    Balances,
 )
 
 
@@ -77,11 +90,14 @@ class ChapaClient:
         """
         if problem := request.find_refusal():
             return Initialization.unsent(problem)
-        answer = self._ask("POST", "/transaction/initialize", request.to_wire())
-        if isinstance(answer, NoAnswer):
-            return Initialization.unanswered(_evidence(answer), answer.http_status)
-        return parse_initialization(
-            answer.http_status, answer.body, self._checkout_hosts, allow_http=self._allow_http
+        return self._ask(
+            "POST",
+            "/transaction/initialize",
+            Initialization.unanswered,
+            lambda answer: parse_initialization(
+                answer.http_status, answer.body, self._checkout_hosts, allow_http=self._allow_http
+            ),
+            payload=request.to_wire(),
         )
 
     def verify(self, tx_ref: str) -> Verification:
@@ -90,11 +106,8 @@ class ChapaClient:
 
         :raises ValueError: if the reference is not one that Guzo could have made.
         """
-        answer = self._ask("GET", f"/transaction/verify/{_path_part(tx_ref)}")
-        if isinstance(answer, NoAnswer):
-            return Verification.unanswered(_evidence(answer), answer.http_status)
-        seen = parse_verification(answer.http_status, answer.body)
-        return replace(seen, retry_after=answer.retry_after)
+        path = f"/transaction/verify/{_path_part(tx_ref)}"
+        return self._ask("GET", path, Verification.unanswered, _patient(parse_verification))
 
     def cancel(self, tx_ref: str) -> Cancellation:
         """
@@ -104,10 +117,12 @@ class ChapaClient:
 
         :raises ValueError: if the reference is not one that Guzo could have made.
         """
-        answer = self._ask("PUT", f"/transaction/cancel/{_path_part(tx_ref)}")
-        if isinstance(answer, NoAnswer):
-            return Cancellation.unanswered(_evidence(answer), answer.http_status)
-        return parse_cancellation(answer.http_status, answer.body)
+        return self._ask(
+            "PUT",
+            f"/transaction/cancel/{_path_part(tx_ref)}",
+            Cancellation.unanswered,
+            lambda answer: parse_cancellation(answer.http_status, answer.body),
+        )
 
     def refund(
         self,
@@ -133,11 +148,8 @@ class ChapaClient:
         form = refund_form(
             money_amount=money_amount, currency=currency, reference=reference, reason=reason
         )
-        answer = self._ask("POST", path, form=form)
-        if isinstance(answer, NoAnswer):
-            return RefundSubmission.unanswered(_evidence(answer), answer.http_status)
-        seen = parse_refund_submission(answer.http_status, answer.body)
-        return replace(seen, retry_after=answer.retry_after)
+        read = _patient(parse_refund_submission)
+        return self._ask("POST", path, RefundSubmission.unanswered, read, form=form)
 
     def verify_refund(self, refund_reference: str) -> RefundVerification:
         """
@@ -145,11 +157,9 @@ class ChapaClient:
 
         :raises ValueError: if the reference is malformed.
         """
-        answer = self._ask("GET", f"/refund/{check_reference(refund_reference)}/verify")
-        if isinstance(answer, NoAnswer):
-            return RefundVerification.unanswered(_evidence(answer), answer.http_status)
-        seen = parse_refund_verification(answer.http_status, answer.body)
-        return replace(seen, retry_after=answer.retry_after)
+        path = f"/refund/{check_reference(refund_reference)}/verify"
+        read = _patient(parse_refund_verification)
+        return self._ask("GET", path, RefundVerification.unanswered, read)
 
     def list_transactions(self, *, page: int, per_page: int = 100) -> TransactionPage:
         """
@@ -161,11 +171,9 @@ class ChapaClient:
         """
         if page < 1 or per_page < 1:
             raise ValueError("page and per_page must be positive")
-        answer = self._ask("GET", f"/transactions?page={page}&per_page={per_page}")
-        if isinstance(answer, NoAnswer):
-            return TransactionPage.unanswered(_evidence(answer), answer.http_status, page=page)
-        seen = parse_transaction_page(answer.http_status, answer.body, page=page)
-        return replace(seen, retry_after=answer.retry_after)
+        path = f"/transactions?page={page}&per_page={per_page}"
+        read = _patient(partial(parse_transaction_page, page=page))
+        return self._ask("GET", path, partial(TransactionPage.unanswered, page=page), read)
 
     def transaction_events(self, gateway_reference: str) -> TransactionEvents:
         """
@@ -173,19 +181,13 @@ class ChapaClient:
 
         :raises ValueError: if the reference is malformed.
         """
-        answer = self._ask("GET", f"/transaction/events/{check_reference(gateway_reference)}")
-        if isinstance(answer, NoAnswer):
-            return TransactionEvents.unanswered(_evidence(answer), answer.http_status)
-        seen = parse_transaction_events(answer.http_status, answer.body)
-        return replace(seen, retry_after=answer.retry_after)
+        path = f"/transaction/events/{check_reference(gateway_reference)}"
+        read = _patient(parse_transaction_events)
+        return self._ask("GET", path, TransactionEvents.unanswered, read)
 
     def balances(self) -> Balances:
         """Return what the account holds. Changes nothing."""
-        answer = self._ask("GET", "/balances")
-        if isinstance(answer, NoAnswer):
-            return Balances.unanswered(_evidence(answer), answer.http_status)
-        seen = parse_balances(answer.http_status, answer.body)
-        return replace(seen, retry_after=answer.retry_after)
+        return self._ask("GET", "/balances", Balances.unanswered, _patient(parse_balances))
 
     def close(self) -> None:
         """Give up the kept connections; the client still works afterwards."""
@@ -195,14 +197,25 @@ class ChapaClient:
         self,
         method: str,
         path: str,
-        payload: Mapping[str, object] | None = None,
+        unanswered: Callable[[Evidence, int | None], S],
+        read: Callable[[Answer], S],
         *,
+        payload: Mapping[str, object] | None = None,
         form: Mapping[str, str] | None = None,
-    ) -> Answer | NoAnswer:
+    ) -> S:
+        """Ask once; each call says itself what its answer means, and what silence does."""
         try:
-            return self._transport.ask(method, path, payload, form=form)
+            answer = self._transport.ask(method, path, payload, form=form)
         except NoAnswer as silence:
-            return silence
+            return unanswered(_evidence(silence), silence.http_status)
+        return read(answer)
+
+
+def _patient(parse: Callable[[int, bytes], Patient]) -> Callable[[Answer], Patient]:
+    """Read an answer, and beside it for how long Chapa wishes not to be asked."""
+    return lambda answer: replace(
+        parse(answer.http_status, answer.body), retry_after=answer.retry_after
+    )
 
 
 def _path_part(tx_ref: str) -> str:
