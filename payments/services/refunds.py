@@ -67,7 +67,7 @@ def request_customer_refund(payment: Payment, money: Money, *, reason: str, at: 
 
 
 def request_operator_refund(
-    *, payment_id: UUID, amount: Decimal | None, reason: str, person: str, at: datetime
+    *, payment_id: UUID, amount: Decimal | None = None, reason: str, person: str, at: datetime
 ) -> Refund:
     """
     Order money back for an operator: `amount` in the currency that arrived, or all that is left.

@@ -4,7 +4,6 @@ from decimal import Decimal
 from typing import Any
 from uuid import UUID
 
-from django.utils import timezone
 from drf_spectacular.utils import OpenApiExample, extend_schema
 from rest_framework import serializers
 from rest_framework.request import Request
@@ -30,7 +29,8 @@ from payments.services.refunds import (
     request_operator_refund,
 )
 from payments.services.settling import PaymentUnknown
-from workers.console.permissions import MayDecideAboutMoney, person_of
+from workers.console.deciding import Reason, decide
+from workers.console.permissions import MayDecideAboutMoney
 
 
 class RefundOutput(serializers.Serializer[Refund]):
@@ -65,16 +65,14 @@ class RefundInput(RequestBody):
     amount = serializers.RegexField(r"^[0-9]{1,10}(\.[0-9]{1,2})?$", required=False)
     reason = serializers.CharField(max_length=80, allow_blank=True, default="")
 
+    def validate_amount(self, written: str) -> Decimal:
+        return Decimal(written)
 
-class AcceptanceInput(RequestBody):
-    reason = serializers.CharField(max_length=1000, allow_blank=True, default="")
 
-
-class ResolutionInput(RequestBody):
+class ResolutionInput(Reason):
     """`sent`: whether the money went back, by whatever way."""
 
     sent = serializers.BooleanField()
-    reason = serializers.CharField(max_length=1000, allow_blank=True, default="")
 
 
 class Refunds(APIView):
@@ -104,15 +102,7 @@ class Refunds(APIView):
         extensions=refuses(403, PaymentUnknown, ReasonMissing, RefundTooLarge, RefundInParts),
     )
     def post(self, request: Request, payment_id: UUID) -> Response:
-        body = RefundInput(data=request.data)
-        body.is_valid(raise_exception=True)
-        refund = request_operator_refund(
-            payment_id=payment_id,
-            amount=Decimal(amount) if (amount := body.validated_data.get("amount")) else None,
-            reason=body.validated_data["reason"],
-            person=person_of(request),
-            at=timezone.now(),
-        )
+        refund = decide(request, RefundInput, request_operator_refund, payment_id=payment_id)
         return Response(RefundOutput(refund).data, status=201)
 
 
@@ -123,20 +113,13 @@ class PaymentAcceptance(APIView):
 
     @extend_schema(
         operation_id="accept_payment",
-        request=AcceptanceInput,
+        request=Reason,
         examples=[OpenApiExample("Short", value={"reason": "one birr short"}, request_only=True)],
         responses=PaymentOutput,
         extensions=refuses(403, PaymentUnknown, ReasonMissing, PaymentNotInReview),
     )
     def post(self, request: Request, payment_id: UUID) -> Response:
-        body = AcceptanceInput(data=request.data)
-        body.is_valid(raise_exception=True)
-        payment = accept_payment(
-            payment_id=payment_id,
-            reason=body.validated_data["reason"],
-            person=person_of(request),
-            at=timezone.now(),
-        )
+        payment = decide(request, Reason, accept_payment, payment_id=payment_id)
         return Response(PaymentOutput(without_link(payment)).data)
 
 
@@ -157,13 +140,5 @@ class RefundResolution(APIView):
         extensions=refuses(403, RefundUnknown, ReasonMissing, RefundEnded),
     )
     def post(self, request: Request, refund_id: UUID) -> Response:
-        body = ResolutionInput(data=request.data)
-        body.is_valid(raise_exception=True)
-        refund = resolve_refund(
-            refund_id=refund_id,
-            sent=body.validated_data["sent"],
-            reason=body.validated_data["reason"],
-            person=person_of(request),
-            at=timezone.now(),
-        )
+        refund = decide(request, ResolutionInput, resolve_refund, refund_id=refund_id)
         return Response(RefundOutput(refund).data)

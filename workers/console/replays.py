@@ -36,6 +36,7 @@ from events.replay import (
     start_replay,
 )
 from events.routing import routing_table
+from workers.console.deciding import Reason
 from workers.console.permissions import MayReplay, person_of
 
 
@@ -195,12 +196,9 @@ class ReplayExecution(APIView):
 
     permission_classes = (MayReplay,)
 
-    class Input(RequestBody):
-        reason = serializers.CharField(max_length=1000, allow_blank=True, default="")
-
     @extend_schema(
         operation_id="execute_replay",
-        request=Input,
+        request=Reason,
         responses=ReplayOutput,
         extensions=refuses(403, ReplayUnknown, ReplayNotStartable, PlanStale, ReasonMissing),
         examples=[
@@ -208,7 +206,7 @@ class ReplayExecution(APIView):
         ],
     )
     def post(self, request: Request, replay_id: UUID) -> Response:
-        body = self.Input(data=request.data)
+        body = Reason(data=request.data)
         body.is_valid(raise_exception=True)
         replay = start_replay(
             replay_id, actor=person_of(request), at=timezone.now(), **body.validated_data

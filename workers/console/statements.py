@@ -9,7 +9,6 @@ from uuid import UUID
 from django.db.models import QuerySet
 from django.http import StreamingHttpResponse
 from django.http.response import HttpResponseBase
-from django.utils import timezone
 from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import OpenApiExample, extend_schema
 from rest_framework import serializers
@@ -23,7 +22,7 @@ from core.days import ADDIS_ABABA
 from core.errors import ReasonMissing
 from core.pagination import CursorInvalid, NewestFirst, PageQuery
 from core.schema import refuses
-from core.serializers import QueryString, RequestBody
+from core.serializers import QueryString
 from payments.models import StatementDifference
 from payments.services.differences import (
     STATES,
@@ -33,7 +32,8 @@ from payments.services.differences import (
     resolve_difference,
 )
 from payments.statement import Kind
-from workers.console.permissions import MayDecideAboutMoney, person_of
+from workers.console.deciding import Reason, decide
+from workers.console.permissions import MayDecideAboutMoney
 
 # A spreadsheet takes a cell that begins so for a formula, and some run it.
 _FORMULAS = ("=", "+", "-", "@", "\t", "\r")
@@ -141,12 +141,9 @@ class DifferenceResolution(APIView):
 
     permission_classes = (MayDecideAboutMoney,)
 
-    class Input(RequestBody):
-        reason = serializers.CharField(max_length=1000, allow_blank=True, default="")
-
     @extend_schema(
         operation_id="resolve_difference",
-        request=Input,
+        request=Reason,
         examples=[
             OpenApiExample(
                 "Known", value={"reason": "the donation page, not ours"}, request_only=True
@@ -156,14 +153,7 @@ class DifferenceResolution(APIView):
         extensions=refuses(403, DifferenceUnknown, ReasonMissing, DifferenceNotOpen),
     )
     def post(self, request: Request, difference_id: UUID) -> Response:
-        body = self.Input(data=request.data)
-        body.is_valid(raise_exception=True)
-        resolved = resolve_difference(
-            difference_id=difference_id,
-            reason=body.validated_data["reason"],
-            person=person_of(request),
-            at=timezone.now(),
-        )
+        resolved = decide(request, Reason, resolve_difference, difference_id=difference_id)
         return Response(DifferenceOutput(resolved).data)
 
 
