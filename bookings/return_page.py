@@ -85,7 +85,7 @@ class ReturnPage(View):
 
 def _is_waiting(payment: status.Payment, *, held: bool) -> bool:
     """Whether Chapa may know more than we do: nobody has asked since the last hint."""
-    if payment.status == status.Payment.Status.SUCCEEDED:
+    if payment.is_paid:
         return held
     if payment.status in _MAY_STILL_BE_PAID:
         hinted, asked = payment.hinted_at, payment.asked_at

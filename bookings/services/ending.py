@@ -92,7 +92,8 @@ def expire_hold(*, booking_id: UUID, at: datetime, breaker: Breaker | None = Non
         if booking.status != Booking.Status.HELD or booking.hold_expires_at > at:
             return "kept"
         payments = checkout.lock_payments(booking_id)
-        if any(payment.status == status.Payment.Status.SUCCEEDED for payment in payments):
+        # Once some of it was ordered back, nobody may come to confirm: the rest is late money.
+        if any(refunds.is_whole(payment) for payment in payments):
             return "paid"
         for payment in payments:
             checkout.expire_payment(payment_id=payment.id, at=at)

@@ -110,12 +110,11 @@ def apply_payment(*, booking_id: UUID, payment_id: UUID, at: datetime) -> None:
         booking = Booking.objects.select_for_update().get(id=booking_id)
         payments = checkout.lock_payments(booking_id)
         payment = next(payment for payment in payments if payment.id == payment_id)
-        if payment.status != status.Payment.Status.SUCCEEDED or booking.paid_by == payment_id:
+        # A person may have ordered all of it back before: then it pays for nothing.
+        if booking.paid_by == payment_id or not refunds.pays(payment):
             return
         if refusal := _why_not_honoured(booking, listing, payments, at):
-            # A person may have ordered all of it back before.
-            if refunds.left_of(payment).amount > 0:
-                refunds.request_system_refund(payment, reason=refusal, at=at)
+            refunds.request_system_refund(payment, reason=refusal, at=at)
             return
         late = booking.status == Booking.Status.EXPIRED
         booking.status = Booking.Status.CONFIRMED
@@ -157,7 +156,7 @@ def _open(
         raise BookingNotPayable(f"It is {_condition(booking)}. Book again.")
     _give_time_to_pay(booking, at)
     earlier = status.all_for(booking.id)
-    if any(payment.status == status.Payment.Status.SUCCEEDED for payment in earlier):
+    if any(payment.is_paid for payment in earlier):
         raise BookingNotPayable("It is paid; the confirmation is on its way.")
     if _is_exhausted(earlier):
         raise TooManyPayments(f"{MOST_PAYMENTS} were started for this booking. Book again.")

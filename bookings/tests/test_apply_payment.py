@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from datetime import timedelta
+from decimal import Decimal
 
 import pytest
 from django.db import transaction
@@ -227,6 +228,67 @@ def test_late_money_and_a_new_hold_do_not_both_get_the_dates(_: int) -> None:
     assert refunds_of(payment) == ([] if confirmed else [("3700.00", "system", "dates_taken")])
 
 
+def order_back(payment: Payment, amount: int | None = None) -> None:
+    request_operator_refund(
+        payment_id=payment.id,
+        amount=None if amount is None else Decimal(amount),
+        reason="goodwill",
+        person="user:1",
+        at=START,
+    )
+
+
+@pytest.mark.django_db
+def test_money_that_a_person_orders_back_before_confirms_nothing_and_keeps_no_dates() -> None:
+    booking = held()
+    payment = payment_for(booking, status="succeeded")
+    order_back(payment)
+
+    assert apply(booking, payment).status == "held"
+    assert apply(expired(booking), payment).status == "expired"
+
+    assert events_of(booking) == ["booking.expired"]
+    assert refunds_of(payment) == [("3700.00", "operator", "goodwill")]
+
+
+@pytest.mark.django_db
+def test_a_hold_does_not_wait_for_money_whose_way_back_failed() -> None:
+    booking = held()
+    payment = payment_for(booking, status="succeeded")
+    order_back(payment)
+    apply(booking, payment)
+    payment.refunds.update(state="failed")
+
+    # A person has it before them; whoever delivers the event again takes it for the stay.
+    assert apply(expired(booking), payment).status == "confirmed"
+
+
+@pytest.mark.django_db
+def test_what_is_left_after_a_part_went_back_pays_for_the_stay() -> None:
+    booking = held()
+    payment = payment_for(booking, status="succeeded")
+    order_back(payment, 700)
+    Payment.objects.update(status="partially_refunded", refunded_amount=700)
+
+    assert apply(booking, payment).status == "confirmed"
+    assert refunds_of(payment) == [("700.00", "operator", "goodwill")]
+
+
+@pytest.mark.django_db
+def test_what_is_left_after_a_part_went_back_follows_if_the_stay_is_cancelled() -> None:
+    booking = BookingFactory.create(status="cancelled")
+    payment = payment_for(booking, status="succeeded")
+    order_back(payment, 700)
+    Payment.objects.update(status="partially_refunded", refunded_amount=700)
+
+    apply(booking, payment)
+
+    assert sorted(refunds_of(payment)) == [
+        ("3000.00", "system", "booking_cancelled"),
+        ("700.00", "operator", "goodwill"),
+    ]
+
+
 @pytest.mark.django_db
 def test_one_payment_is_applied_to_one_booking() -> None:
     booking, payment_id = held(), new_id()
@@ -265,9 +327,7 @@ class TestMoneyThatWentAgain:
     def test_money_that_a_person_ordered_back_before_is_not_ordered_back_again(self) -> None:
         booking = BookingFactory.create(status="cancelled")
         payment = payment_for(booking, status="succeeded")
-        request_operator_refund(
-            payment_id=payment.id, amount=None, reason="goodwill", person="user:1", at=START
-        )
+        order_back(payment)
 
         apply(booking, payment)
 

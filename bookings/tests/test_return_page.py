@@ -31,6 +31,7 @@ def page(key: str = KEY) -> Any:
     [
         ("held", "pending", "We are checking your payment", True, False),
         ("held", "succeeded", "We are checking your payment", True, False),
+        ("held", "partially_refunded", "We are checking your payment", True, False),
         ("confirmed", "succeeded", "Your stay is confirmed", False, False),
         ("held", "failed", "The payment did not go through", True, True),
         ("held", "cancelled", "The payment did not go through", True, True),

@@ -185,7 +185,7 @@ def test_a_hold_that_is_over_cannot_be_paid_even_before_it_is_swept(booking: Boo
     assert start(booking).status_code == 409
 
 
-@pytest.mark.parametrize("status", ["in_review", "succeeded"])
+@pytest.mark.parametrize("status", ["in_review", "succeeded", "partially_refunded"])
 def test_nobody_is_asked_to_pay_again_for_what_has_arrived(booking: Booking, status: str) -> None:
     payment_for(booking, status=status)
 

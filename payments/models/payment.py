@@ -110,6 +110,11 @@ class Payment(models.Model):
         return Money(self.refunded_amount, self.currency)
 
     @property
+    def is_paid(self) -> bool:
+        """Whether what is owed has arrived, or was taken for that, and some of it is still here."""
+        return self.status in (states.SUCCEEDED, states.PARTIALLY_REFUNDED)
+
+    @property
     def payable_url(self) -> str:
         """The checkout page while money is wanted there, otherwise nothing."""
         return self.checkout_url if self.status == states.PENDING else ""

@@ -127,10 +127,23 @@ def _fee_of(payment: Payment, currency: str) -> Money | None:
 
 def left_of(payment: Payment) -> Money:
     """Return what arrived, less what went back or is ordered to, in the currency it came in."""
-    counted = payment.refunds.exclude(state=Refund.State.FAILED).aggregate(sum=Sum("amount"))
-    gone = max(payment.refunded_amount, counted["sum"] or Decimal(0))
     entry = payment.ledger.filter(kind=LedgerEntry.Kind.CAPTURE).first()
-    return Money(payment.captured_amount - gone, entry.currency if entry else payment.currency)
+    return Money(_amount_left(payment), entry.currency if entry else payment.currency)
+
+
+def pays(payment: Payment) -> bool:
+    """Whether a locked payment is paid, and not all of its money is ordered back."""
+    return payment.is_paid and _amount_left(payment) > 0
+
+
+def is_whole(payment: Payment) -> bool:
+    """Whether a locked payment is paid, and nobody ever ordered any of its money back."""
+    return payment.is_paid and not payment.refunds.exists()
+
+
+def _amount_left(payment: Payment) -> Decimal:
+    counted = payment.refunds.exclude(state=Refund.State.FAILED).aggregate(sum=Sum("amount"))
+    return payment.captured_amount - max(payment.refunded_amount, counted["sum"] or Decimal(0))
 
 
 def _request(

@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 
 from bookings.models import Booking
-from bookings.services.ending import cancel_booking, expire_hold
+from bookings.services.ending import cancel_booking, expire_due_holds, expire_hold
 from bookings.tests.cast import deliver_at, pay_silently, settle, start
 from bookings.tests.factories import BookingFactory
 from core.errors import Refusal
@@ -116,6 +116,8 @@ def settle_all() -> State:
         deliver_at(at)
         check_due_payments(lambda at=at: at)  # type: ignore[misc]
         check_due_refunds(lambda at=at: at)  # type: ignore[misc]
+        deliver_at(at)
+        expire_due_holds(lambda at=at: at)  # type: ignore[misc]
         deliver_at(at)
     assert not Delivery.objects.exists()
     booking, payment = Booking.objects.get(), Payment.objects.get()
