@@ -234,6 +234,10 @@ def _write_opening(payment_id: UUID, answer: Initialization, return_key: str, at
             )
         case Opening.CONFIG_ERROR:
             log.error("chapa.misconfigured", payment_id=str(payment.id))
+        case Opening.UNKNOWN if "checkout_host" in answer.evidence:
+            # Chapa has moved its pages, or somebody answers in its place: nobody can pay.
+            host = answer.evidence["checkout_host"]
+            log.error("chapa.page_elsewhere", payment_id=str(payment.id), host=host)
     payment.save(
         update_fields=[
             "asking_until",

@@ -112,12 +112,18 @@ def test_silence_at_the_counter_leaves_the_payment_pending(
     assert events_of(payment) == []
 
 
-def test_a_page_on_another_host_is_not_taken(unopened: Payment, settings: Settings) -> None:
+def test_a_page_on_another_host_is_not_taken_and_an_alarm(
+    unopened: Payment, settings: Settings, caplog: pytest.LogCaptureFixture
+) -> None:
     settings.CHAPA_CHECKOUT_HOSTS = ["checkout.chapa.co"]
 
     assert open_checkout(payment_id=unopened.id, at=NOW) is Opening.UNKNOWN
 
     assert Payment.objects.get().checkout_url == ""
+    (alarm,) = [each.getMessage() for each in caplog.records if each.levelname == "ERROR"]
+    assert "chapa.page_elsewhere" in alarm
+    assert "127.0.0.1" in alarm
+    assert "/checkout/" not in alarm
 
 
 def test_a_refusal_with_reasons_fails_the_payment(chapa: RunningSandbox, unopened: Payment) -> None:
@@ -144,15 +150,20 @@ def test_a_used_reference_keeps_the_page_it_has(chapa: RunningSandbox, unopened:
     assert chapa.store.calls(unopened.tx_ref)["initialize"] == 2
 
 
-def test_a_page_that_comes_after_the_money_leaves_the_status_alone(unopened: Payment) -> None:
+@pytest.mark.parametrize("says", ["ok", "object", "500"])
+def test_an_answer_that_comes_after_the_money_leaves_the_status_alone(
+    chapa: RunningSandbox, unopened: Payment, says: str
+) -> None:
     write(answer_about(unopened, Outcome.PAID))
+    chapa.faults.set({"initialize": says})
 
     open_checkout(payment_id=unopened.id, at=NOW)
 
     payment = Payment.objects.get()
-    assert payment.status == "succeeded"
-    assert payment.checkout_url
+    assert (payment.status, payment.failure_reason) == ("succeeded", "")
+    assert bool(payment.checkout_url) == (says == "ok")
     assert payment.payable_url == ""
+    assert events_of(payment) == ["payment.succeeded"]
 
 
 def test_older_links_of_the_booking_are_closed_before_a_new_one_opens(
