@@ -20,6 +20,7 @@ from bookings.tests.cast import (
 )
 from bookings.tests.factories import BookingFactory
 from core.ids import new_id
+from core.tests.threads import at_once
 from events.base import Group
 from payments.services.hints import receive_callback
 from payments.services.leasing import take_lease
@@ -53,6 +54,17 @@ def test_an_unpaid_hold_ends_with_its_time_and_not_before() -> None:
     assert status_of(booking) == "expired"
     assert booking.ended_at == END
     assert events_of(booking) == ["booking.expired"]
+
+
+@pytest.mark.django_db(transaction=True)
+def test_two_sweeps_at_once_end_a_hold_once() -> None:
+    unpaid = [held() for _ in range(10)]
+
+    swept = at_once(3, lambda _: expire_due_holds(clock_at(END)))
+
+    assert sum(outcomes["expired"] for outcomes in swept) == 10
+    for booking in unpaid:
+        assert (status_of(booking), events_of(booking)) == ("expired", ["booking.expired"])
 
 
 @pytest.mark.django_db

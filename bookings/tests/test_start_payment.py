@@ -9,7 +9,7 @@ from django.conf import settings as project_settings
 from django.utils import timezone
 from pytest_django.fixtures import Settings
 
-from bookings.models import Booking
+from bookings.models import Booking, Listing
 from bookings.services.paying import MOST_PAYMENTS
 from bookings.tests.cast import (
     RunningSandbox,
@@ -54,6 +54,17 @@ def test_a_held_booking_gets_a_checkout(chapa: RunningSandbox, booking: Booking)
     assert (shown["booking"], shown["status"]) == (str(booking.id), "pending")
     assert at_chapa(chapa, payment).amount == booking.total_amount
     assert Event.objects.get(type="payment.initiated").subject == f"payment:{payment.id}"
+
+
+def test_a_price_that_changes_after_the_dates_were_taken_is_not_asked_for(
+    chapa: RunningSandbox, booking: Booking
+) -> None:
+    Listing.objects.update(nightly_price="9999.00")
+
+    assert start(booking).status_code == 201
+
+    payment = Payment.objects.get()
+    assert (payment.amount, at_chapa(chapa, payment).amount) == (booking.total_amount,) * 2
 
 
 @pytest.mark.parametrize(("fault", "http_status"), [("500", 202), ("401", 503)])

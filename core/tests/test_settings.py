@@ -51,6 +51,13 @@ def test_the_sample_lists_every_name_that_is_read_and_no_other() -> None:
     assert sorted(set(re.findall(r'\benv\.\w+\(\s*"(\w+)"', source))) == NAMES
 
 
+def test_no_request_is_one_transaction(read: Read) -> None:
+    url = "postgres://guzo:aPassword@db.internal:5432/guzo?ATOMIC_REQUESTS=true"
+
+    for database in (read(), read(DATABASE_URL=url)):
+        assert database["DATABASES"]["default"]["ATOMIC_REQUESTS"] is False
+
+
 def test_the_sample_itself_is_a_complete_configuration(read: Read) -> None:
     settings = read()
 

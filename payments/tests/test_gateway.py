@@ -7,6 +7,8 @@ from core.transactions import NetworkInTransaction
 from payments import gateway
 from payments.models import GatewayCall, Payment
 from payments.services.checkout import close_link, open_checkout
+from payments.services.refunding import settle_refund, submit_refund
+from payments.services.refunds import request_system_refund
 from payments.services.settling import ask_chapa, settle_payment
 from payments.tests.cast import RunningSandbox, at_chapa
 from payments.tests.factories import NOW, PaymentFactory
@@ -21,6 +23,23 @@ def test_no_call_is_made_inside_a_transaction(chapa: RunningSandbox, call: objec
         call(payment, NOW)
 
     assert chapa.store.called_references() == []
+    assert not GatewayCall.objects.exists()
+
+
+def test_no_money_is_sent_back_inside_a_transaction(chapa: RunningSandbox) -> None:
+    payment = PaymentFactory.create(
+        status="succeeded", captured_amount=3700, gateway_reference="AP1"
+    )
+    with transaction.atomic():
+        order = request_system_refund(payment, reason="surplus", at=NOW)
+
+    for call in (submit_refund, settle_refund):
+        with pytest.raises(NetworkInTransaction), transaction.atomic():
+            call(refund_id=order.id, at=NOW)
+
+    order.refresh_from_db()
+    assert order.state == "requested"
+    assert chapa.store.refunds() == []
     assert not GatewayCall.objects.exists()
 
 

@@ -17,7 +17,15 @@ from payments.services.checkout import expire_payment, open_checkout
 from payments.services.leasing import take_lease
 from payments.services.recording import cancel_pending
 from payments.services.settling import settle_payment
-from payments.tests.cast import RunningSandbox, at_chapa, notify, post_webhook, signed
+from payments.tests.cast import (
+    RunningSandbox,
+    at_chapa,
+    events_of,
+    ledger_of,
+    notify,
+    post_webhook,
+    signed,
+)
 from payments.tests.factories import NOW, PaymentFactory
 
 
@@ -76,6 +84,24 @@ def test_the_success_of_anything_but_the_charge_is_news_of_money_that_came(
     deliver()
 
     assert verified(chapa, payment) == 1 + asks
+
+
+@pytest.mark.parametrize(
+    "claims", [["failed", "success"], ["reversed", "success"], ["success", "failed", "refunded"]]
+)
+def test_in_whatever_order_webhooks_claim_things_chapas_answer_counts(
+    chapa: RunningSandbox, payment: Payment, claims: list[str]
+) -> None:
+    chapa.chapa.pay(at_chapa(chapa, payment))
+
+    for claim in claims:
+        notify(payment.tx_ref, claim, at=timezone.now())
+        deliver()
+
+    assert Payment.objects.get().status == "succeeded"
+    assert [kind for kind, *_ in ledger_of(payment)] == ["capture"]
+    assert events_of(payment) == ["payment.succeeded"]
+    assert not Delivery.objects.filter(group=Group.CHAPA).exists()
 
 
 def test_workers_at_once_ask_once(chapa: RunningSandbox, payment: Payment) -> None:

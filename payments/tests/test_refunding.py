@@ -281,6 +281,18 @@ class TestPeople:
         with pytest.raises(PaymentNotInReview):
             accept_payment(payment_id=payment.id, reason="again", person=PERSON, at=LATER)
 
+    @pytest.mark.parametrize(
+        "status", ["pending", "failed", "cancelled", "expired", "succeeded", "refunded"]
+    )
+    def test_nobody_can_say_that_money_came_which_chapa_does_not_have(self, status: str) -> None:
+        payment = PaymentFactory.create(status=status)
+
+        with pytest.raises(PaymentNotInReview):
+            accept_payment(payment_id=payment.id, reason="a receipt", person=PERSON, at=LATER)
+
+        assert of(payment)[0] == status
+        assert ledger_of(payment) == []
+
     def test_what_is_in_review_goes_back_whole_and_in_its_own_currency(self) -> None:
         payment = paid(currency="USD", amount=Decimal(50))
         with pytest.raises(RefundInParts):

@@ -114,6 +114,25 @@ def test_an_older_answer_counts_if_it_says_paid() -> None:
     assert payment.asked_at == NOW + timedelta(seconds=5)
 
 
+@pytest.mark.parametrize("wrong_by", [timedelta(hours=-1), timedelta(hours=1)])
+def test_a_machine_whose_clock_is_wrong_moves_looks_and_no_money(wrong_by: timedelta) -> None:
+    payment = PaymentFactory.create()
+
+    def hear(outcome: Outcome, after: timedelta) -> str:
+        answer = answer_about(payment, outcome, asked_at=NOW + after)
+        write(answer, at=NOW + after)
+        payment.refresh_from_db()
+        return payment.status
+
+    assert hear(Outcome.FAILED, wrong_by) == "failed"
+    assert hear(Outcome.PAID, timedelta(0)) == "succeeded"
+    assert hear(Outcome.PAID, wrong_by) == "succeeded"
+    assert hear(Outcome.CANCELLED, wrong_by) == "succeeded"
+    assert payment.next_check_at is not None
+    assert hear(Outcome.REFUNDED, timedelta(hours=2)) == "refunded"
+    assert ledger_of(payment) == [CAPTURE, ("refund", Decimal("3700.00"), "ETB")]
+
+
 @pytest.mark.parametrize("status", UNPAID)
 @pytest.mark.parametrize(
     ("changed", "arrived", "reason"),

@@ -15,6 +15,7 @@ from bookings.tests.factories import ListingFactory
 from core.models import User
 from core.tests.factories import UserFactory
 from events.models import LaneGroup
+from payments.models import IncomingWebhook, Payment
 from payments.services.checkout import open_payment
 from payments.tests.cast import notify, post_webhook
 
@@ -146,6 +147,31 @@ def test_an_absurd_question_about_events_is_refused(
     client: Client, operator: User, query: str
 ) -> None:
     assert client.get(f"/api/v1/ops/events?{query}", **_headers(operator)).status_code == 400
+
+
+def test_what_strangers_wrote_is_text_in_the_admin_and_no_link_that_pays_is_shown(
+    client: Client, payment: Any
+) -> None:
+    script = "<script>alert(1)</script>"
+    webhook = IncomingWebhook.objects.create(
+        received_at=NOW, verdict="signed", digest="0" * 64, length=9, body=b"a secret", event=script
+    )
+    User.objects.update(first_name=script)
+    Payment.objects.update(title=script, checkout_url="https://checkout.chapa.co/checkout/pay/1")
+    client.force_login(User.objects.create_superuser("almaz@guzo.et", first_name="A"))
+
+    for address in (
+        "core/user/",
+        f"core/user/{payment.payer_id}/change/",
+        "payments/incomingwebhook/",
+        f"payments/incomingwebhook/{webhook.id}/change/",
+        f"payments/payment/{payment.id}/change/",
+    ):
+        page = client.get(f"/admin/{address}").content.decode()
+        assert "&lt;script&gt;alert(1)" in page, address
+        assert "<script>alert" not in page
+        assert "/checkout/" not in page
+        assert "a secret" not in page
 
 
 def test_metrics_tell_what_is_owed(client: Client, payment: Any) -> None:

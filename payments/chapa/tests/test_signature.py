@@ -1,5 +1,6 @@
 import hashlib
 import hmac
+from collections.abc import Iterator
 
 import pytest
 from hypothesis import given
@@ -22,6 +23,26 @@ def test_either_of_two_secrets_matches_and_says_which(signer: str, index: int) -
 
 def test_the_first_of_two_equal_secrets_is_named() -> None:
     assert matching_secret(BODY, sign(BODY, HASH), [HASH, HASH]) == 0
+
+
+class Read(list[str]):
+    """Secrets that count how many of them were looked at."""
+
+    times = 0
+
+    def __iter__(self) -> Iterator[str]:
+        for secret in super().__iter__():
+            self.times += 1
+            yield secret
+
+
+@pytest.mark.parametrize("signer", [HASH, OLD_HASH, "a stranger's"])
+def test_every_secret_is_compared_whichever_signed(signer: str) -> None:
+    secrets = Read([HASH, OLD_HASH, "a third"])
+
+    matching_secret(BODY, sign(BODY, signer), secrets)
+
+    assert secrets.times == 3
 
 
 @pytest.mark.parametrize(

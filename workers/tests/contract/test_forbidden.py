@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 from django.apps import apps
 from django.contrib.auth.models import Permission
+from django.urls import URLResolver, get_resolver
 from django.utils import timezone
 from drf_spectacular.generators import SchemaGenerator
 from rest_framework.test import APIClient
@@ -17,6 +18,7 @@ from rest_framework.test import APIClient
 from bookings.models import Booking
 from bookings.tests.cast import client_of, key, payment_for
 from bookings.tests.factories import BookingFactory
+from core.auth import BearerAuthentication
 from core.ids import new_id
 from core.models import Throttle, User
 from core.tests.factories import UserFactory
@@ -220,6 +222,31 @@ def test_nobody_gets_in_without_a_login(operations: list[Operation], ids: dict[s
             assert theirs.content == nothing.content
 
 
+def test_reading_changes_nothing(
+    operations: list[Operation], booking: Booking, ids: dict[str, Any]
+) -> None:
+    owner = User.objects.get(id=booking.traveller_id)
+    User.objects.filter(id=owner.id).update(is_staff=True, is_superuser=True)
+    owner.refresh_from_db()
+    before = list(_rows())
+    reads = [each for each in operations if each.method == "GET"]
+
+    answers = {each.name: each.ask(client_of(owner), ids).status_code for each in reads}
+
+    assert [name for name, status in answers.items() if status != 200] == ["get_replay"]
+    assert list(_rows()) == before
+
+
+def test_only_chapas_doors_take_a_form_from_another_site() -> None:
+    exempt = {
+        address
+        for address, view in _doors(get_resolver())
+        if getattr(view, "csrf_exempt", False) and not _takes_tokens_alone(view)
+    }
+
+    assert exempt == {"webhooks/chapa", "callbacks/chapa"}
+
+
 @pytest.mark.parametrize("staff", [False, True])
 def test_operators_doors_are_shut_to_who_has_not_the_permission(
     operations: list[Operation], booking: Booking, ids: dict[str, Any], staff: bool
@@ -244,6 +271,21 @@ def test_an_operator_sees_no_link_that_pays(ids: dict[str, Any]) -> None:
 
     assert answer.status_code == 200
     assert "/checkout/" not in answer.content.decode()
+
+
+def _doors(resolver: URLResolver, at: str = "") -> Iterator[tuple[str, Any]]:
+    for each in resolver.url_patterns:
+        address = at + str(each.pattern)
+        if isinstance(each, URLResolver):
+            yield from _doors(each, address)
+        else:
+            yield address, each.callback
+
+
+def _takes_tokens_alone(view: Any) -> bool:
+    """A browser sends cookies from wherever it is told to, and no token."""
+    kind = getattr(view, "cls", None)
+    return kind is not None and set(kind.authentication_classes) <= {BearerAuthentication}
 
 
 def _said(answer: Any) -> dict[str, str]:

@@ -7,6 +7,7 @@ from threading import Thread
 
 import pytest
 from django.core import mail
+from django.core.mail import EmailMultiAlternatives
 from django.db import connection
 from django.utils import timezone
 
@@ -42,7 +43,12 @@ def test_a_paid_booking_is_confirmed(
         "succeeded",
         None,
     )
-    assert len(mail.outbox) == 1
+    (letter,) = mail.outbox
+    assert isinstance(letter, EmailMultiAlternatives)
+    for text in (letter.body, *(str(content) for content, _ in letter.alternatives)):
+        assert booking["code"] in text
+        assert "/checkout/" not in text
+        assert "/return/" not in text
     assert stranger.get(f"payments/{paid['id']}").status_code == 404
     logged = capfd.readouterr().err
     assert "checkout" not in logged
