@@ -70,7 +70,10 @@ def test_no_log_and_no_refusal_tells_a_person_or_a_secret(
     tour = Tour(trip)
     token = str(trip.session.headers["Authorization"]).removeprefix("Bearer ")
     return_key = _pay_and_return(fleet, trip, tour, mailbox[0])
+    ((reference,),) = fleet.sql("select gateway_reference from payments_payment")
     secrets = {
+        # Opens a page with the payer's name and number.
+        "reference of Chapa's": reference,
         "token": token,
         "e-mail": trip.email.partition("@")[0] + "@",
         "e-mail, encoded": quote(trip.email),
@@ -101,11 +104,14 @@ def test_no_log_and_no_refusal_tells_a_person_or_a_secret(
     assert (found, told) == ([], [])
 
 
+_CHAPAS_OWN = (("checkout link", "chapa"), ("reference of Chapa's", "chapa"))
+
+
 def _leaks(secrets: dict[str, str], texts: dict[str, str]) -> Iterator[tuple[str, str]]:
     for log, text in texts.items():
         for what, secret in secrets.items():
             # The local Chapa stands for someone else, whose own pages have these addresses.
-            if secret in text and (what, log) != ("checkout link", "chapa"):
+            if secret in text and (what, log) not in _CHAPAS_OWN:
                 yield what, log
 
 
