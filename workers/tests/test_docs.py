@@ -12,19 +12,32 @@ ROOMS = ("core", "events", "payments", "bookings", "workers")
 
 @pytest.fixture(scope="module")
 def tests() -> set[str]:
-    return {
-        name
+    """Return the names of all tests, each bare and behind its file."""
+    found = {
+        (str(page.relative_to(PROJECT)), name)
         for room in ROOMS
         for page in (PROJECT / room).rglob("test_*.py")
         for name in re.findall(r"def (test_\w+)", page.read_text())
     }
+    return {named for file, name in found for named in (name, f"{file}::{name}")}
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)
 def test_every_test_that_a_page_names_is_there(page: Path, tests: set[str]) -> None:
-    named = set(re.findall(r"`(?:[\w/]+\.py::)?(test_\w+)`", page.read_text()))
+    named = set(re.findall(r"`((?:[\w/]+\.py::)?test_\w+)`", page.read_text()))
 
     assert named <= tests, f"{page.name} names {sorted(named - tests)}"
+
+
+def test_every_hazard_is_told_once_with_its_proof() -> None:
+    page = (PROJECT / "docs" / "hazards.md").read_text()
+    rows = re.findall(r"^\| (R?\d+) \| (.+) \| (.+) \| (.+) \|$", page, re.MULTILINE)
+
+    assert [number for number, *_ in rows] == [
+        *(f"R{number}" for number in range(1, 25)),
+        *(str(number) for number in range(1, 65)),
+    ]
+    assert [number for number, *_, proof in rows if ".py::test_" not in proof] == []
 
 
 def test_every_promise_of_security_names_its_proof() -> None:
