@@ -230,7 +230,8 @@ def test_one_that_waited_too_long_for_its_turn_is_claimed_anew(chapa: RunningSan
         first_read.set()
         return began + LEASE
 
-    verdicts = check_due_payments(clock)
+    # By this sweep or the next: there may be nothing left to claim when it is given back.
+    verdicts = check_due_payments(clock) + check_due_payments(clock)
 
     assert verdicts == {"Waiting": 6, "too_late": 1}
     assert GatewayCall.objects.filter(kind="verify").count() == 6
