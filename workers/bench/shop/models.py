@@ -36,4 +36,4 @@ class Acknowledgement(models.Model):
     at = models.DateTimeField()
 
     def __str__(self) -> str:
-        return f"{self.order_id} at {self.at}"
+        return f"{self.pk} at {self.at}"
