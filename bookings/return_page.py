@@ -67,12 +67,14 @@ class ReturnPage(View):
     ) -> HttpResponse:
         held = booking is not None and booking.status == Booking.Status.HELD
         waiting = payment is not None and _is_waiting(payment, held=held)
+        silent = waiting and payment is not None and status.is_unanswered(payment)
         may_retry = held and payment is not None and payment.status in _MAY_STILL_BE_PAID
         values = {
             "payment": payment,
             "booking": booking,
             "problem": problem,
             "waiting": waiting,
+            "silent": silent,
             # Never a second button while the first payment may have arrived.
             "may_retry": may_retry and not waiting,
             "looks_again": waiting or may_retry,

@@ -12,7 +12,7 @@ from payments.chapa.wire import Closing, Opening, Outcome
 from payments.claim import statuses_that_know
 from payments.events import PaymentCancelled, PaymentExpired, PaymentInitiated, WebhookReceived
 from payments.models import Payment
-from payments.services.breaker import key_refused_for
+from payments.services.breaker import resting_for
 from payments.services.checkout import close_link, open_checkout
 from payments.services.hints import end_search
 from payments.services.leasing import ALWAYS, PaymentBusy
@@ -20,10 +20,11 @@ from payments.services.recording import cancel_pending
 from payments.services.settling import Answer, ask_chapa, write_answer
 
 _BUSY = timedelta(seconds=1)
-# Opening goes on as long as the payment is wanted, however long Chapa is away.
-_SILENT = timedelta(seconds=30)
-# A link can be paid for an hour; longer than this nobody need try to close it.
-LINK_OUTAGE = timedelta(days=1)
+# A traveller waits for what a webhook or a start made us ask.
+_LONGEST_PAUSE = timedelta(minutes=1)
+# So long Chapa may be away before what waits for it is dead and a person is asked. A webhook's
+# payment is looked at by the sweep all the while; a link can be paid for an hour.
+OUTAGE = timedelta(days=1)
 # After a webhook that names no payment of ours: it may be another application's, or early.
 _LOOKS = tuple(timedelta(minutes=minutes) for minutes in (1, 5, 30, 6 * 60))
 _SILENCE = (Outcome.TRANSIENT, Outcome.UNRECOGNISED, Outcome.CONFIG_ERROR)
@@ -33,14 +34,14 @@ class ChapaSilent(Exception):
     """No answer, so the delivery is tried again. `pending` is an answer."""
 
 
-def wait_for_key(context: Context) -> None:
-    """:raises RetryAfter: while Chapa refuses our key, for as long."""
-    if (wait := key_refused_for(context.at)) is not None:
-        raise RetryAfter(wait, "Chapa refuses our key")
+def wait_for_chapa(context: Context) -> None:
+    """:raises RetryAfter: while Chapa is away or refuses our key, for as long."""
+    if (wait := resting_for(context.at)) is not None:
+        raise RetryAfter(wait, "Chapa is away, or refuses our key")
 
 
 def _ask(payment: Payment, context: Context, only_if: Q = ALWAYS) -> Answer:
-    wait_for_key(context)
+    wait_for_chapa(context)
     try:
         answer = ask_chapa(payment_id=payment.id, at=context.at, only_if=only_if)
     except PaymentBusy as busy:
@@ -65,7 +66,16 @@ def _ask_notified(event: WebhookReceived, context: Context) -> Answer | None:
     if payment.asked_at is not None and payment.asked_at >= context.occurred_at:
         return None
     not_asked_since = Q(asked_at__isnull=True) | Q(asked_at__lt=context.occurred_at)
-    return _ask(payment, context, only_if=not_asked_since)
+    try:
+        return _ask(payment, context, only_if=not_asked_since)
+    except ChapaSilent as silence:
+        if context.at - context.occurred_at < OUTAGE:
+            raise RetryAfter(_pause(context), f"no answer: {silence}") from silence
+        raise
+
+
+def _pause(context: Context) -> timedelta:
+    return min(patience(context.at - context.occurred_at), _LONGEST_PAUSE)
 
 
 def _look_again_later(event: WebhookReceived, context: Context) -> None:
@@ -97,12 +107,13 @@ def _ask_rescue(event: PaymentInitiated, context: Context) -> Answer | None:
     try:
         answer = _ask(payment, context)
     except ChapaSilent as silence:
-        raise RetryAfter(_SILENT, f"no answer: {silence}") from silence
+        # As long as the payment is wanted, however long Chapa is away.
+        raise RetryAfter(_pause(context), f"no answer: {silence}") from silence
     if answer.seen.outcome is Outcome.NOT_FOUND:
         # Chapa never heard of it, so the same reference can still be used. We have the lease.
         opening = open_checkout(payment_id=payment.id, at=context.at)
         if opening in (Opening.UNKNOWN, Opening.CONFIG_ERROR):
-            raise RetryAfter(_SILENT, f"not opened: {opening.value}")
+            raise RetryAfter(_pause(context), f"not opened: {opening.value}")
     return answer
 
 
@@ -126,10 +137,10 @@ def _ask_close(event: PaymentCancelled | PaymentExpired, context: Context) -> No
     payment = Payment.objects.get(id=event.payment_id)
     if payment.link_closed_at is not None:
         return
-    wait_for_key(context)
+    wait_for_chapa(context)
     if close_link(payment, context.at) in (Closing.UNKNOWN, Closing.CONFIG_ERROR):
         age = context.at - context.occurred_at
-        if age < LINK_OUTAGE:
+        if age < OUTAGE:
             raise RetryAfter(patience(age), "the link may live")
         raise ChapaSilent("the link may live")
 

@@ -5,19 +5,41 @@ from datetime import timedelta
 from events.base import Context, Outbound, Repeat, RetryAfter
 from events.retry import patience
 from payments.events import RefundRequested
-from payments.handlers import wait_for_key
+from payments.handlers import wait_for_chapa
+from payments.models import Refund
+from payments.services.leasing import PaymentBusy
 from payments.services.refunding import Submission, submit_refund, write_submission
+from payments.services.settling import settle_payment
+from payments.settlement import NoAnswer
 
+_BUSY = timedelta(seconds=1)
 _SOONEST = timedelta(seconds=30)
 
 
 def _ask(event: RefundRequested, context: Context) -> Submission | None:
-    wait_for_key(context)
+    wait_for_chapa(context)
+    pause = max(patience(context.at - context.occurred_at), _SOONEST)
+    if Refund.objects.filter(id=event.refund_id, state=Refund.State.REQUESTED).exists():
+        _find_chapa_there(event, context, pause)
     answer = submit_refund(refund_id=event.refund_id, at=context.at)
     if answer is not None and answer.never_left:
-        age = context.at - context.occurred_at
-        raise RetryAfter(max(answer.said.retry_after, patience(age), _SOONEST), "not taken yet")
+        raise RetryAfter(max(answer.said.retry_after, pause), "not taken yet")
     return answer
+
+
+def _find_chapa_there(event: RefundRequested, context: Context, pause: timedelta) -> None:
+    """
+    Ask about the payment first, which may be asked again: an order is asked once, and what an
+    outage leaves open of it only a person ends.
+
+    :raises RetryAfter: if Chapa does not answer.
+    """
+    try:
+        verdict = settle_payment(payment_id=event.payment_id, at=context.at)
+    except PaymentBusy as busy:
+        raise RetryAfter(_BUSY, "someone else is asking") from busy
+    if isinstance(verdict, NoAnswer):
+        raise RetryAfter(pause, "Chapa does not answer")
 
 
 def _write(event: RefundRequested, answer: Submission | None, context: Context) -> None:

@@ -13,6 +13,7 @@ from bookings.cancellation import refundable
 from bookings.events import BookingCancelled, BookingExpired
 from bookings.models import Booking
 from bookings.services.looking import get_booking
+from bookings.services.paying import TIME_TO_PAY
 from core.days import today
 from core.errors import Conflict
 from core.models import User
@@ -44,12 +45,13 @@ def expire_due_holds(
     End the holds whose time is over, the oldest first; return how many went which way.
 
     Safe to run several times at once. Once Chapa was silent three times in a row, this sweep asks
-    it no more, so that holds nobody began to pay do not wait for it, and none while it refuses our
-    key. One that cannot be ended does not stop the others.
+    it no more, so that holds nobody began to pay do not wait for it, and none while it is away or
+    refuses our key. One that cannot be ended does not stop the others.
     """
     outcomes: Counter[str] = Counter()
     started = clock()
     breaker = Breaker.at(started)
+    _give_time_back(is_away=breaker.is_open, at=started)
     due = Booking.objects.filter(status=Booking.Status.HELD, hold_expires_at__lte=started)
     for booking_id in due.order_by("hold_expires_at").values_list("id", flat=True)[:limit]:
         at = clock()
@@ -71,21 +73,21 @@ def expire_hold(*, booking_id: UUID, at: datetime, breaker: Breaker | None = Non
     End one hold, unless its money arrived; return what happened: expired, paid, kept or silent.
 
     An open checkout is first closed at Chapa and asked about once more. While Chapa is silent, as
-    it is taken to be behind an open breaker, the dates are kept up to `HOLD_OUTAGE_CAP`; while a
-    hint of success is not confirmed, up to `GRACE`.
+    it is taken to be behind an open breaker, the dates are kept up to `HOLD_OUTAGE_CAP` after the
+    first payment was to expire; while a hint of success is not confirmed, up to `GRACE`.
     """
     booking = Booking.objects.get(id=booking_id)
     if booking.status != Booking.Status.HELD or booking.hold_expires_at > at:
         return "kept"
     breaker = breaker or Breaker()
-    overdue = at - booking.hold_expires_at
-    for payment in status.all_for(booking_id):
+    payments = status.all_for(booking_id)
+    for payment in payments:
         if payment.status != status.Payment.Status.PENDING:
             continue
         answered = not breaker.is_open and _close_and_ask(payment, at, breaker)
-        if not answered and overdue < settings.HOLD_OUTAGE_CAP:
+        if not answered and at < _latest_end(min(each.expires_at for each in payments)):
             return "silent"
-        if answered and overdue < GRACE and _is_hinted(payment, at):
+        if answered and at < booking.hold_expires_at + GRACE and _is_hinted(payment, at):
             return "kept"
     with transaction.atomic():
         booking = Booking.objects.select_for_update().get(id=booking_id)
@@ -136,6 +138,23 @@ def cancel_booking(*, booking_id: UUID, traveller: User, at: datetime) -> Bookin
             at=at,
         )
         return booking
+
+
+def _give_time_back(*, is_away: bool, at: datetime) -> None:
+    """
+    While Chapa is silent, keep `TIME_TO_PAY` ahead of those who are about to pay, up to the cap.
+
+    Ahead, so that they still have it when Chapa is back.
+    """
+    for booking_id, first_end in status.held_up(is_away=is_away).items():
+        until = min(at + TIME_TO_PAY, _latest_end(first_end))
+        Booking.objects.filter(
+            id=booking_id, status=Booking.Status.HELD, hold_expires_at__lt=until
+        ).update(hold_expires_at=until)
+
+
+def _latest_end(first_end: datetime) -> datetime:
+    return first_end + settings.HOLD_OUTAGE_CAP
 
 
 def _close_and_ask(payment: status.Payment, at: datetime, breaker: Breaker) -> bool:

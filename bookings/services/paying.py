@@ -77,7 +77,7 @@ def start_payment(
     :raises GatewayUnavailable: if Chapa refuses our key; a payment that found that out stays
         pending, and once a second one did, no other is made for a while.
     """
-    with checkout.waiting_slot() as may_wait:
+    with checkout.waiting_slot(at) as may_wait:
         with transaction.atomic():
             opened = _open(booking_id, traveller, request_key, at, may_wait)
         if not opened.is_new:

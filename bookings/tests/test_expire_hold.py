@@ -6,6 +6,7 @@ from django.conf import settings
 
 from bookings.models import Booking
 from bookings.services.ending import GRACE, expire_due_holds, expire_hold
+from bookings.services.paying import TIME_TO_PAY
 from bookings.tests.cast import (
     START,
     RunningSandbox,
@@ -22,10 +23,13 @@ from bookings.tests.factories import BookingFactory
 from core.ids import new_id
 from core.tests.threads import at_once
 from events.base import Group
+from payments.services.asking import verify_payment
+from payments.services.breaker import GatewayUnavailable
 from payments.services.hints import receive_callback
 from payments.services.leasing import take_lease
 from payments.services.status import Payment
 
+MINUTE = timedelta(minutes=1)
 END = START + timedelta(minutes=30)
 CAP = settings.HOLD_OUTAGE_CAP
 
@@ -145,21 +149,64 @@ def test_hints_cannot_keep_a_hold_for_ever(chapa: RunningSandbox) -> None:
     assert expire_due_holds(clock_at(END + GRACE)) == {"expired": 1}
 
 
-@pytest.mark.parametrize("faults", [{"verify": "500"}, {"cancel": "html"}, {"verify": "401"}])
+@pytest.mark.parametrize(
+    ("faults", "ends"),
+    [
+        ({"verify": "500"}, END + CAP),
+        ({"verify": "401"}, END + CAP),
+        # It can be asked, but whether its link lives it does not say.
+        ({"cancel": "html"}, END),
+    ],
+)
 def test_while_chapa_is_silent_a_hold_is_kept_up_to_the_cap(
-    chapa: RunningSandbox, faults: dict[str, str]
+    chapa: RunningSandbox, faults: dict[str, str], ends: datetime
 ) -> None:
     booking = held()
     payment = start(booking, START)
     chapa.faults.set(faults)
 
     assert expire_due_holds(clock_at(END)) == {"silent": 1}
-    assert expire_due_holds(clock_at(END + CAP - timedelta(seconds=1))) == {"silent": 1}
-    assert status_of(booking) == "held"
+    expire_due_holds(clock_at(END + CAP - timedelta(seconds=1)))
+    assert (status_of(booking), booking.hold_expires_at) == ("held", ends)
     assert expire_due_holds(clock_at(END + CAP)) == {"expired": 1}
 
     payment.refresh_from_db()
     assert (status_of(booking), payment.status) == ("expired", "expired")
+
+
+def test_when_chapa_is_back_there_is_time_to_pay_left(chapa: RunningSandbox) -> None:
+    booking = held()
+    payment = start(booking, START)
+    chapa.faults.set({"verify": "500"})
+    with pytest.raises(GatewayUnavailable):
+        verify_payment(payment_id=payment.id, owner=booking.traveller, at=END - 2 * MINUTE)
+
+    expire_due_holds(clock_at(END - MINUTE))
+    chapa.faults.clear()
+    settle(payment, END)
+
+    until = END - MINUTE + TIME_TO_PAY
+    assert expire_due_holds(clock_at(until - MINUTE)) == {}
+    assert (status_of(booking), booking.hold_expires_at) == ("held", until)
+    assert start(booking, until - MINUTE) == payment
+    assert expire_due_holds(clock_at(until)) == {"expired": 1}
+    assert payment.expires_at == END
+
+
+def test_while_chapa_is_away_everybody_who_is_about_to_pay_has_time(chapa: RunningSandbox) -> None:
+    payments = [start(held(), START) for _ in range(4)]
+    unpaid = held()
+    chapa.faults.set({"verify": "500"})
+    for payment in payments[:3]:
+        settle(payment, END - MINUTE)
+
+    assert expire_due_holds(clock_at(END - MINUTE)) == {}
+    assert expire_due_holds(clock_at(END)) == {"expired": 1}
+
+    assert status_of(unpaid) == "expired"
+    ends = Booking.objects.exclude(id=unpaid.id).values_list("hold_expires_at", flat=True)
+    assert set(ends) == {END + TIME_TO_PAY, END - MINUTE + TIME_TO_PAY}
+    assert chapa.store.calls(payments[3].tx_ref)["verify"] == 0
 
 
 def test_money_of_a_silent_hour_is_late_money(chapa: RunningSandbox) -> None:

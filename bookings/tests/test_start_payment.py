@@ -232,7 +232,7 @@ def test_when_half_the_threads_wait_the_next_start_is_answered_at_once(
 ) -> None:
     with ExitStack() as waiting:
         for _ in range(project_settings.WEB_THREADS // 2):
-            waiting.enter_context(waiting_slot())
+            waiting.enter_context(waiting_slot(timezone.now()))
         answer = start(booking)
 
     payment = Payment.objects.get()

@@ -38,8 +38,8 @@ def verify_payment(*, payment_id: UUID, owner: User, at: datetime) -> Payment:
     :raises PaymentUnknown: if the owner has no such payment.
     :raises AskedTooOften: within 5 s of the last time that Chapa was asked, answer or not.
     :raises PaymentBusy: while someone else is asking.
-    :raises GatewayUnavailable: if Chapa gives no answer, refuses our key, or too many are waiting
-        for it; nothing is changed by that.
+    :raises GatewayUnavailable: if Chapa gives no answer, is away or refuses our key, or too many
+        are waiting for it; nothing is changed by that.
     """
     payment = get_payment(payment_id=payment_id, owner=owner)
     asks = payment.gateway_calls.filter(kind=GatewayCall.Kind.VERIFY)
@@ -48,7 +48,7 @@ def verify_payment(*, payment_id: UUID, owner: User, at: datetime) -> Payment:
         raise AskedTooOften(retry_after=last.asked_at + SPACING - at)
     if (wait := key_refused_for(at)) is not None:
         raise GatewayUnavailable("Nothing has changed. Try again later.", retry_after=wait)
-    with waiting_slot() as may_wait:
+    with waiting_slot(at) as may_wait:
         # Once more at the lease: two requests may have found the last answer old enough.
         spaced = Q(asked_at__isnull=True) | Q(asked_at__lte=at - SPACING)
         if not may_wait or isinstance(

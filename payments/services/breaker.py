@@ -9,13 +9,14 @@ from django.db.models import QuerySet
 
 from core.errors import Unavailable
 from payments.chapa.wire import Opening, Outcome
+from payments.chapa.wire.reading import says_nothing
 from payments.models import GatewayCall
 
-# Chapa is away when it leaves this many in a row without an answer; the next sweep tries again.
-# One payment that it answers oddly is not that.
+# Chapa is away when it leaves this many in a row without an answer. One payment that it answers
+# oddly is not that.
 SILENT_IN_A_ROW = 3
 # Then whoever wants something of Chapa next, a few at once perhaps, finds out.
-KEY_REFUSED_FOR = timedelta(seconds=30)
+KEY_REFUSED_FOR = AWAY_FOR = timedelta(seconds=30)
 
 
 class GatewayUnavailable(Unavailable):
@@ -24,9 +25,26 @@ class GatewayUnavailable(Unavailable):
     code = "gateway_unavailable"
 
 
+def resting_for(at: datetime) -> timedelta | None:
+    """Return how long nobody should ask: our key is refused, or Chapa is away; else None."""
+    return key_refused_for(at) or away_for(at)
+
+
+def away_for(at: datetime) -> timedelta | None:
+    """
+    Return how long Chapa is taken to be away, or None unless it left the newest questions open.
+
+    Those are `SILENT_IN_A_ROW`, about as many payments: whoever asks about one again and again
+    stops nobody. However many wait, no more than that and what is under way are asked meanwhile.
+    """
+    newest = list(_calls(at)[:SILENT_IN_A_ROW])
+    silent = {call.payment_id for call in newest if _is_silent(call)}
+    return _rest(newest[-1], at) if len(silent) == SILENT_IN_A_ROW else None
+
+
 def key_refused_for(at: datetime) -> timedelta | None:
     """
-    Return how long nobody should ask about a payment, or None unless the newest verify says so.
+    Return how long our key is taken to be refused, or None unless the newest verify says so.
 
     Read from the evidence, so all processes agree. A refused initialize does not count: it may be
     about that one payment, and everyone's money is found by asking.
@@ -41,8 +59,9 @@ def starting_refused_for(at: datetime) -> timedelta | None:
     """
     Return how long nobody should start a payment, or None.
 
-    That is while nobody should ask, and after two payments in a row were refused their checkout
-    with no other answer since the first of them.
+    That is while our key is refused, and after two payments in a row were refused their checkout
+    with no other answer since the first of them. While Chapa is away payments are started: they
+    are opened when it is back.
     """
     if (wait := key_refused_for(at)) is not None:
         return wait
@@ -58,7 +77,7 @@ def starting_refused_for(at: datetime) -> timedelta | None:
 
 def _calls(at: datetime) -> QuerySet[GatewayCall]:
     """
-    Return what may be about our key, the newest first.
+    Return what may be about everybody, the newest first.
 
     Another mode's payments are refused to every key of this mode, and cancelling is a right of
     its own.
@@ -70,21 +89,28 @@ def _calls(at: datetime) -> QuerySet[GatewayCall]:
     ).order_by("-asked_at", "-id")
 
 
+def _is_silent(call: GatewayCall) -> bool:
+    """An odd answer about a checkout is one all the same."""
+    if call.outcome != Opening.UNKNOWN:
+        return call.outcome == Outcome.TRANSIENT
+    return call.http_status is None or says_nothing(call.http_status)
+
+
 def _rest(call: GatewayCall, at: datetime) -> timedelta:
     return min(call.asked_at + KEY_REFUSED_FOR - at, KEY_REFUSED_FOR)
 
 
 @dataclass
 class Breaker:
-    """Keeps one sweep from asking Chapa on and on while it is away."""
+    """Keeps one sweep from asking on and on once it found that Chapa is away."""
 
     silent_in_a_row: int = 0
     has_answered: bool = False
 
     @classmethod
     def at(cls, at: datetime) -> Self:
-        """Return one that is open already if Chapa refuses our key."""
-        return cls(0 if key_refused_for(at) is None else SILENT_IN_A_ROW)
+        """Return one that is open already while nobody should ask."""
+        return cls(0 if resting_for(at) is None else SILENT_IN_A_ROW)
 
     @property
     def is_open(self) -> bool:

@@ -26,7 +26,7 @@ from payments.chapa.wire import (
 )
 from payments.events import PaymentExpired, PaymentFailed, PaymentInitiated
 from payments.models import Payment
-from payments.services.breaker import GatewayUnavailable, starting_refused_for
+from payments.services.breaker import GatewayUnavailable, away_for, starting_refused_for
 from payments.services.leasing import LEASE
 from payments.services.settling import settle_payment
 from payments.settlement import NoAnswer
@@ -74,14 +74,15 @@ class OpenedPayment:
 
 
 @contextmanager
-def waiting_slot() -> Iterator[bool]:
+def waiting_slot(at: datetime) -> Iterator[bool]:
     """
-    Tell whether this thread may wait for Chapa: at most half of a process's threads do at once.
+    Tell whether this thread may wait for Chapa: at most half of a process's threads do at once,
+    and none while it is away.
 
     The others answer at once and leave the asking to handler and sweep, so that webhooks still
     get in.
     """
-    may_wait = gateway.waiting_slots.acquire(blocking=False)
+    may_wait = away_for(at) is None and gateway.waiting_slots.acquire(blocking=False)
     try:
         yield may_wait
     finally:

@@ -185,9 +185,7 @@ def write_progress(
     if refund.state not in Refund.IN_FLIGHT:
         return
     refund.gateway_reference = refund.gateway_reference or seen.refund_reference
-    refund.next_check_at = schedule.next_refund_check(
-        submitted_at=refund.submitted_at or refund.requested_at, asked_at=at
-    )
+    refund.next_check_at = _next_look(refund, seen, at)
     match seen.progress:
         case RefundProgress.REFUNDED if _is_another(refund, seen):
             # Whose money went is not known: never counted as this order's.
@@ -202,6 +200,16 @@ def write_progress(
             move_refund(refund, State.SUBMITTED)
             return
     refund.save(update_fields=["gateway_reference", "next_check_at"])
+
+
+def _next_look(refund: Refund, seen: RefundVerification, at: datetime) -> datetime | None:
+    """A look that Chapa did not answer was none: another one comes soon."""
+    since = refund.submitted_at or refund.requested_at
+    planned = schedule.next_refund_check(submitted_at=since, asked_at=at)
+    if seen.progress not in (RefundProgress.TRANSIENT, RefundProgress.CONFIG_ERROR):
+        return planned
+    soon = schedule.after_silence(made_at=since, asked_at=at)
+    return max(min(planned or soon, soon), at + seen.retry_after)
 
 
 def _is_another(refund: Refund, seen: RefundVerification) -> bool:

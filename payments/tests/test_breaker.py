@@ -6,10 +6,15 @@ from datetime import datetime, timedelta
 import pytest
 
 from payments.models import GatewayCall, Payment
+from payments.services.asking import verify_payment
 from payments.services.breaker import (
+    AWAY_FOR,
     KEY_REFUSED_FOR,
     Breaker,
+    GatewayUnavailable,
+    away_for,
     key_refused_for,
+    resting_for,
     starting_refused_for,
 )
 from payments.services.checkout import open_checkout
@@ -43,7 +48,13 @@ def test_one_question_is_open_until_chapa_answers_and_after_each_silence() -> No
 
 
 def call(
-    kind: str, outcome: str, *, ago: float = 0, mode: str = "test", payment: Payment | None = None
+    kind: str,
+    outcome: str,
+    *,
+    ago: float = 0,
+    mode: str = "test",
+    payment: Payment | None = None,
+    http_status: int | None = None,
 ) -> Payment:
     payment = payment or PaymentFactory.create(mode=mode)
     GatewayCall.objects.create(
@@ -51,6 +62,7 @@ def call(
         kind=kind,
         asked_at=NOW - timedelta(seconds=ago),
         took_ms=1,
+        http_status=http_status,
         outcome=outcome,
         evidence={},
         actor="test",
@@ -122,6 +134,63 @@ def test_a_refusal_that_is_not_about_our_key_stops_nobody(kind: str, mode: str) 
 
     assert key_refused_for(NOW) is None
     assert starting_refused_for(NOW) is None
+
+
+@pytest.mark.django_db
+def test_chapa_is_away_once_it_left_questions_about_three_payments_open() -> None:
+    for ago in (9, 5):
+        call("verify", "transient", ago=ago)
+    assert away_for(NOW) is None
+
+    call("initialize", "unknown", ago=1)
+
+    rest = AWAY_FOR - timedelta(seconds=9)
+    assert away_for(NOW) == resting_for(NOW) == rest
+    assert away_for(NOW + rest) is None
+    assert starting_refused_for(NOW) is None
+
+
+@pytest.mark.django_db
+def test_one_payment_that_is_never_answered_stops_nobody() -> None:
+    poison = call("verify", "transient", ago=9)
+    for ago in (7, 5, 3, 1):
+        call("verify", "transient", ago=ago, payment=poison)
+    assert away_for(NOW) is None
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize(
+    ("kind", "outcome", "http_status"),
+    [
+        ("verify", "pending", 200),
+        ("verify", "unrecognised", 200),
+        ("initialize", "unknown", 400),
+    ],
+)
+def test_any_answer_says_that_chapa_is_there(kind: str, outcome: str, http_status: int) -> None:
+    for ago in (9, 7, 5):
+        call("verify", "transient", ago=ago)
+    call(kind, outcome, ago=1, http_status=http_status)
+
+    assert away_for(NOW) is None
+
+
+def test_while_chapa_is_away_three_ask_at_a_time(chapa: RunningSandbox) -> None:
+    payments = [PaymentFactory.create(next_check_at=NOW) for _ in range(5)]
+    chapa.faults.set({"verify": "500"})
+
+    def sweep(seconds: int) -> dict[str, int]:
+        return dict(check_due_payments(lambda: NOW + timedelta(seconds=seconds)))
+
+    assert [sweep(seconds) for seconds in (0, 10, 20)] == [{"NoAnswer": 3}, {}, {}]
+    with pytest.raises(GatewayUnavailable):
+        verify_payment(
+            payment_id=payments[4].id, owner=payments[4].payer, at=NOW + timedelta(seconds=29)
+        )
+    assert chapa.store.calls(payments[4].tx_ref)["verify"] == 0
+    assert sweep(30) == {"NoAnswer": 3}
+    chapa.faults.clear()
+    assert sweep(60)["Waiting"] >= 2
 
 
 def test_a_sweep_asks_once_each_time_the_wait_is_over(chapa: RunningSandbox) -> None:

@@ -259,12 +259,13 @@ def test_only_a_pending_payment_expires(status: str) -> None:
     assert events_of(payment) == (["payment.expired"] if status == "pending" else [])
 
 
+@pytest.mark.django_db
 def test_at_most_half_of_the_threads_may_wait() -> None:
     half = project_settings.WEB_THREADS // 2
 
     with ExitStack() as waiting:
-        assert [waiting.enter_context(waiting_slot()) for _ in range(half)] == [True] * half
-        with waiting_slot() as may_wait:
+        assert [waiting.enter_context(waiting_slot(NOW)) for _ in range(half)] == [True] * half
+        with waiting_slot(NOW) as may_wait:
             assert not may_wait
-    with waiting_slot() as may_wait:
+    with waiting_slot(NOW) as may_wait:
         assert may_wait

@@ -126,7 +126,7 @@ def test_no_answer_is_tried_again_and_planned_for_the_sweep(
     deliver()
 
     delivery = Delivery.objects.get()
-    assert (delivery.state, delivery.attempts) == ("retry", 1)
+    assert (delivery.state, delivery.attempts) == ("retry", 0)
     after = Payment.objects.get()
     assert (after.status, after.asking_until) == ("pending", None)
     assert after.next_check_at is not None
@@ -135,6 +135,23 @@ def test_no_answer_is_tried_again_and_planned_for_the_sweep(
     chapa.faults.set({"verify": "ok"})
     deliver(after=timedelta(seconds=31))
     assert not Delivery.objects.exists()
+
+
+def test_what_a_webhook_tells_outlives_an_outage_of_a_day_and_then_a_person_hears_of_it(
+    chapa: RunningSandbox, payment: Payment
+) -> None:
+    chapa.faults.set({"verify": "500"})
+    notify(payment.tx_ref, at=timezone.now())
+    for hours in range(24):
+        deliver(after=timedelta(hours=hours))
+    delivery = Delivery.objects.get()
+    assert (delivery.state, delivery.attempts) == ("retry", 0)
+    assert verified(chapa, payment) == 24
+
+    for hours in range(24, 32):
+        deliver(after=timedelta(hours=hours))
+
+    assert Delivery.objects.get().state == "dead"
 
 
 def test_a_chapa_that_wishes_to_be_asked_later_is_asked_later_uncounted(

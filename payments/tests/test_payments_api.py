@@ -166,7 +166,7 @@ def test_verify_does_not_wait_when_half_the_threads_do(
 
     with ExitStack() as waiting:
         for _ in range(settings.WEB_THREADS // 2):
-            waiting.enter_context(waiting_slot())
+            waiting.enter_context(waiting_slot(timezone.now()))
         answer = client_of(payment.payer).post(url(payment, "/verify"))
 
     assert answer.status_code == 503

@@ -159,6 +159,55 @@ def test_what_certainly_did_not_reach_chapa_is_asked_when_it_is_back(
     assert sent_back(chapa) == 3700
 
 
+@pytest.mark.parametrize("trouble", ["500", "timeout", "html"])
+def test_an_order_is_not_sent_into_an_outage(
+    chapa: RunningSandbox, payment: Payment, settings: Settings, trouble: str
+) -> None:
+    patience = settings.CHAPA_TIMEOUTS_S
+    settings.CHAPA_TIMEOUTS_S = (0.05, 0.05)
+    chapa.faults.set(dict.fromkeys(("verify", "refund", "verify_refund"), trouble))
+    refund = order(payment)
+    for minutes in (0, 1, 10, 60):
+        deliver(timedelta(minutes=minutes))
+    refund.refresh_from_db()
+    assert (refund.state, asked(payment)) == ("requested", 0)
+
+    chapa.faults.clear()
+    chapa.faults.set({"test_refunds": "on"})
+    settings.CHAPA_TIMEOUTS_S = patience
+    deliver(timedelta(minutes=75))
+
+    refund.refresh_from_db()
+    assert refund.state == "submitted"
+
+
+def test_money_that_went_back_meanwhile_is_not_sent_again(
+    chapa: RunningSandbox, payment: Payment
+) -> None:
+    refund = order(payment)
+    chapa.chapa.refund(at_chapa(chapa, payment))
+
+    deliver()
+
+    refund.refresh_from_db()
+    payment.refresh_from_db()
+    assert (refund.state, payment.status, asked(payment)) == ("succeeded", "refunded", 0)
+
+
+def test_a_look_that_chapa_did_not_answer_is_none(chapa: RunningSandbox, payment: Payment) -> None:
+    refund = order(payment)
+    deliver()
+    chapa.faults.set({"verify_refund": "500"})
+    look(timedelta(hours=1))
+    end_all(chapa)
+    chapa.faults.set({"verify_refund": "ok"})
+
+    look(timedelta(hours=1, minutes=6))
+
+    refund.refresh_from_db()
+    assert refund.state == "succeeded"
+
+
 def test_many_workers_ask_once(chapa: RunningSandbox, payment: Payment) -> None:
     refund = order(payment)
 

@@ -129,6 +129,15 @@ _TRADE = (
            where asked_at > %(now)s - interval '24 hours' group by 1, 2""",
     ),
     MetricQuery(
+        (),
+        {"guzo_chapa_silent_seconds": "How long Chapa has left every question without an answer"},
+        """select coalesce(extract(epoch from %(now)s - min(asked_at)), 0)
+           from payments_gatewaycall where asked_at > greatest(%(now)s - interval '24 hours',
+               (select max(asked_at) from payments_gatewaycall
+                where asked_at > %(now)s - interval '24 hours'
+                  and outcome not in ('transient', 'unknown')))""",
+    ),
+    MetricQuery(
         ("state",),
         {"guzo_refunds": "Refunds, by state"},
         "select state, count(*) from payments_refund group by 1",

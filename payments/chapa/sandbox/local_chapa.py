@@ -33,8 +33,8 @@ class LocalChapa:
     One merchant's account.
 
     Whatever becomes of a transaction is announced to Guzo by webhook and callback, in the
-    background. With a clock of its own, time is held: nothing sleeps, and what is due by that
-    clock happens when `catch_up` is called.
+    background. With a clock of its own, time is held: what is due by that clock happens when
+    `catch_up` is called, and not before. Only a call that is made to hang or late is so for real.
 
     :raises StateUnusable: if the file that the config names for its state cannot be used.
     """
@@ -184,9 +184,8 @@ class LocalChapa:
         return f"{self.config.checkout_origin}/checkout/payment/{transaction.token}"
 
     def wait(self, seconds: float) -> None:
-        """Sleep, but not past the end of this Chapa."""
-        if seconds and not self._held:
-            self._stopped.wait(seconds)
+        """Sleep, but not past the end of this Chapa. Time held or not: a caller waits for real."""
+        self._stopped.wait(seconds)
 
     def reset(self) -> None:
         """Forget all transactions and faults, and what was still to be sent."""

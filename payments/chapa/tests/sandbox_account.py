@@ -80,6 +80,7 @@ def running_account() -> Iterator[Account]:
             refund_s=REFUND_S,
             delay_s=DELAY_S,
             retry_s=RETRY_S,
+            hang_s=0,
         )
         with running_sandbox(config, clock) as chapa:
             yield Account(chapa, clock, receiver)
