@@ -32,6 +32,7 @@ EVENTS: Final = (
     Invariant(
         "bookings_told",
         "Every change of a booking's status was told once, by the event of its name",
+        # It is confirmed once more when another payment pays for it, for the first one is gone.
         """
         select b.id::text, case
             when told.latest is distinct from 'booking.' || b.status
@@ -39,7 +40,8 @@ EVENTS: Final = (
             when told.twice then 'a change was told twice'
         end
         from booking b cross join lateral (
-            select (array_agg(v.type order by v.id desc))[1], count(*) > count(distinct v.type)
+            select (array_agg(v.type order by v.id desc))[1],
+                   count(*) > count(distinct (v.type, v.data ->> 'payment_id'))
             from events_event v
             where v.subject = 'booking:' || b.id and v.type in (
                 'booking.held', 'booking.confirmed', 'booking.expired', 'booking.cancelled')

@@ -13,6 +13,7 @@ from core.models import User
 from core.tests.factories import UserFactory
 from payments.models import Refund
 from payments.services.deciding import resolve_refund
+from payments.services.seeding import Outcome
 from payments.services.status import Payment
 from payments.tests.cast import notify
 
@@ -27,6 +28,14 @@ def cancel_and_hear_of_refund(journey: Journey) -> None:
     courses.cancel_paid(journey)
     refund = Refund.objects.get(payment__reference=journey.booking.id)
     resolve_refund(refund_id=refund.id, sent=True, reason="seen", person="finance:1", at=journey.at)
+
+
+def pay_again_after_a_reversal(journey: Journey) -> None:
+    """What paid for the stay is taken back; the first link, given up as failed, pays after all."""
+    first = journey.open_payment()
+    journey.hear(first, Outcome.FAILED)
+    journey.hear(journey.pay(), Outcome.REVERSED)
+    journey.hear(first, Outcome.PAID)
 
 
 STORIES = {
@@ -47,6 +56,7 @@ STORIES = {
         courses.pay_and_reverse,
     )
 } | {
+    "pay_again": (pay_again_after_a_reversal, LONG_AGO),
     "get_half_back": (cancel_and_hear_of_refund, LONG_AGO),
     "pay_just_now": (courses.pay, JUST_NOW),
     "hold": (courses.hold, NOW - timedelta(minutes=9)),
