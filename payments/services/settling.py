@@ -148,7 +148,7 @@ def _succeed(payment: Payment, answer: Answer, at: datetime) -> None:
     if payment.status in states.CAPTURED:
         return
     reference = answer.seen.reference or None
-    if reference and Payment.objects.filter(gateway_reference=reference).exists():
+    if _is_of_another(reference):
         reused = Mismatched(payment.owed, "gateway reference of another payment")
         _hold_for_review(payment, answer, reused, at)
         return
@@ -162,6 +162,11 @@ def _succeed(payment: Payment, answer: Answer, at: datetime) -> None:
     )
 
 
+def _is_of_another(reference: str | None) -> bool:
+    known = Payment.objects.filter(gateway_reference=reference)
+    return reference is not None and known.exists()
+
+
 def _hold_for_review(payment: Payment, answer: Answer, mismatch: Mismatched, at: datetime) -> None:
     if payment.status in states.CAPTURED:
         return
@@ -173,6 +178,10 @@ def _hold_for_review(payment: Payment, answer: Answer, mismatch: Mismatched, at:
     ):
         cancel_pending(newer, reason="superseded", at=at)
     capture(payment, mismatch.arrived, answer.call, at)
+    reference = answer.seen.reference or None
+    if not _is_of_another(reference):
+        # Without it Chapa could not be asked to send the money back.
+        payment.gateway_reference = reference
     payment.failure_reason = mismatch.reason
     move(payment, states.IN_REVIEW)
     record(

@@ -152,6 +152,8 @@ def test_money_other_than_owed_is_captured_as_it_came_and_reviewed(
 
     payment.refresh_from_db()
     assert (payment.status, payment.failure_reason) == ("in_review", reason)
+    # By which Chapa is asked to send it back, if a person decides so.
+    assert payment.gateway_reference == f"AP{payment.id.hex[:10]}"
     assert ledger_of(payment) == [arrived]
     assert events_of(payment) == ["payment.mismatched"]
 
