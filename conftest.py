@@ -1,10 +1,12 @@
 """Fixtures that tests of more than one room share."""
 
+import logging
 import os
 from collections.abc import Callable, Iterator
 
 import hypothesis
 import pytest
+from aiosmtpd.controller import Controller
 from csp.constants import SELF
 from django.conf import settings as project_settings
 from django.contrib.auth.hashers import Argon2PasswordHasher
@@ -14,6 +16,7 @@ from pytest_django import DjangoDbBlocker
 from pytest_django.fixtures import Settings
 from pytest_django.live_server_helper import LiveServer
 
+from bookings.tests.mail_server import Postbox, serve
 from core.testing import migrated_database, use_quick_teardown
 from events.delivery import drain_all
 from payments.chapa.sandbox.config import SandboxConfig
@@ -79,6 +82,25 @@ def chapa(
     }
     yield sandbox
     sandbox.reset()
+
+
+@pytest.fixture(scope="session")
+def mail_server() -> Iterator[Controller]:
+    server = serve(Postbox())
+    # Each line of every conversation is a tenth of what a letter costs.
+    logging.getLogger("mail.log").setLevel(logging.WARNING)
+    server.start()
+    yield server
+    server.stop()
+
+
+@pytest.fixture
+def postbox(mail_server: Controller, settings: Settings) -> Postbox:
+    """A mail server on a real socket that has taken nothing yet, and Guzo pointed at it."""
+    mail_server.handler = postbox = Postbox()
+    settings.EMAIL_BACKEND = "django.core.mail.backends.smtp.EmailBackend"
+    settings.EMAIL_HOST, settings.EMAIL_PORT = "127.0.0.1", mail_server.port
+    return postbox
 
 
 @pytest.fixture

@@ -1,6 +1,5 @@
 """One letter per confirmed booking, through a real mail server."""
 
-from collections.abc import Iterator
 from datetime import datetime, timedelta
 from email.message import EmailMessage
 
@@ -10,24 +9,13 @@ from pytest_django.fixtures import Settings
 from bookings.models import Booking, Mail
 from bookings.tests.cast import START, apply, deliver_at, payment_for
 from bookings.tests.factories import BookingFactory
-from bookings.tests.mail_server import Postbox, free_port, serve
+from bookings.tests.mail_server import Postbox, free_port
 from events.base import Group
 from events.models import Delivery, Receipt
 from events.replay import NotReplayable, Selection
 from events.tests.cast import run_replay
 
 pytestmark = pytest.mark.django_db(transaction=True)
-
-
-@pytest.fixture
-def postbox(settings: Settings) -> Iterator[Postbox]:
-    postbox = Postbox()
-    server = serve(postbox)
-    settings.EMAIL_BACKEND = "django.core.mail.backends.smtp.EmailBackend"
-    settings.EMAIL_HOST, settings.EMAIL_PORT = "127.0.0.1", server.port
-    server.start()
-    yield postbox
-    server.stop()
 
 
 def confirmed(**values: str) -> Booking:
