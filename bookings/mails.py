@@ -1,102 +1,72 @@
-"""The letters bookings write."""
+"""Letters to travellers: each kind has its words in one template, and all share their frames."""
 
-import smtplib
-from datetime import datetime
-from urllib.parse import urlsplit
+import re
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+from uuid import UUID
 
-from django.conf import settings
-from django.core.mail import EmailMultiAlternatives, get_connection
+from django.core.mail import EmailMultiAlternatives
 from django.template.loader import render_to_string
 
 from bookings.models import Booking, Mail
-from core.failpoints import failpoint
-from core.transactions import refuse_network_in_transaction
-from events.base import PermanentFailure, Uncertain
-
-# The server said no to the letter: it is not on its way, and may be tried again.
-_NOT_TAKEN = (smtplib.SMTPSenderRefused, smtplib.SMTPDataError)
+from events.base import Outbound
+from events.mailing import Draft, mailing, one_line
 
 
-def queue_mail(
-    *, event_id: int, generation: int, kind: Mail.Kind, booking: Booking, at: datetime
-) -> Mail:
-    """Return the one mail of this event, kind and generation."""
-    again = f".{generation}" if generation else ""
-    mail, _ = Mail.objects.get_or_create(
-        event_id=event_id,
-        kind=kind,
-        generation=generation,
-        defaults={
-            "booking": booking,
-            "message_id": f"<{kind}.{event_id}{again}.{booking.id.hex[:12]}@{_domain()}>",
-            "created_at": at,
-        },
-    )
-    return mail
-
-
-def send_mail(mail: Mail) -> None:
+@dataclass(frozen=True)
+class Letter:
     """
-    Hand one letter to the mail server.
+    What to tell the traveller of a booking; not `is_true` if something has overtaken it.
 
-    :raises PermanentFailure: if no server will ever take it for this address.
-    :raises MailNotTaken: if it was not taken, but may be later.
-    :raises Uncertain: if it may have been taken and we did not hear.
+    `values` are what the words of its kind need besides the stay. `paid`, `back` and `kept` are
+    also shown below it.
     """
-    refuse_network_in_transaction()
-    letter = _letter(mail)
-    letter.connection = connection = get_connection()
-    try:
-        connection.open()
-    except OSError as away:
-        raise MailNotTaken(type(away).__name__) from None
-    with connection:
-        Mail.objects.filter(id=mail.id).update(state=Mail.State.SENDING)
-        failpoint("mail.sending")
-        try:
-            letter.send()
-        except (smtplib.SMTPRecipientsRefused, *_NOT_TAKEN) as no:
-            Mail.objects.filter(id=mail.id).update(state=Mail.State.QUEUED)
-            raise _not_taken(no) from None
-        except (OSError, smtplib.SMTPException) as unclear:
-            raise Uncertain(type(unclear).__name__) from None
+
+    booking: Booking
+    is_true: bool = True
+    values: dict[str, Any] = field(default_factory=dict)
 
 
-def _not_taken(no: smtplib.SMTPException) -> Exception:
-    """Codes of 500 and up are for good (RFC 5321, 4.2.1); the texts beside them name people."""
-    refused = no.recipients.values() if isinstance(no, smtplib.SMTPRecipientsRefused) else ()
-    if refused and all(code >= 500 for code, _ in refused):
-        return PermanentFailure("the address was refused")
-    return MailNotTaken(type(no).__name__)
+def booking_of(booking_id: UUID) -> Booking:
+    """Return a booking with all that a letter says of it."""
+    return Booking.objects.select_related("listing__host", "traveller").get(id=booking_id)
 
 
-class MailNotTaken(Exception):
-    """The mail server is away, or said not now."""
+def mailing_travellers(
+    name: str, kind: Mail.Kind, letter: Callable[[Any], Letter | None]
+) -> Outbound:
+    """Return the handler that sends one kind of letter; `letter` is None if an event asks none."""
+
+    def draft(event: Any) -> Draft | None:
+        told = letter(event)
+        if told is None:
+            return None
+        is_true = told.is_true and told.booking.traveller.erased_at is None
+        return Draft(_written(kind, told) if is_true else None, about={"booking": told.booking})
+
+    return mailing(name, Mail, kind, draft)
 
 
-def _letter(mail: Mail) -> EmailMultiAlternatives:
-    booking = mail.booking
+def _written(kind: Mail.Kind, told: Letter) -> EmailMultiAlternatives:
+    booking = told.booking
     values = {
         "booking": booking,
         "listing": booking.listing,
         "traveller": booking.traveller,
         "host": booking.listing.host,
+        **told.values,
     }
+
+    def framed(frame: str) -> str:
+        frame = f"bookings/mails/frames/{frame}"
+        return render_to_string(f"bookings/mails/{kind}.txt", values | {"frame": frame})
+
     letter = EmailMultiAlternatives(
-        subject=f"Your stay is confirmed: {_one_line(booking.listing.name)} ({booking.code})",
-        body=render_to_string("bookings/mails/confirmation.txt", values),
+        subject=one_line(framed("subject.txt")),
+        # What a letter leaves out leaves empty lines behind.
+        body=re.sub(r"\n{3,}", "\n\n", framed("letter.txt")).rstrip() + "\n",
         to=[booking.traveller.email],
-        headers={"Message-ID": mail.message_id, "Auto-Submitted": "auto-generated"},
     )
-    letter.attach_alternative(
-        render_to_string("bookings/mails/confirmation.html", values), "text/html"
-    )
+    letter.attach_alternative(framed("letter.html"), "text/html")
     return letter
-
-
-def _one_line(text: str) -> str:
-    return " ".join(text.split())
-
-
-def _domain() -> str:
-    return urlsplit(settings.PUBLIC_URL).hostname or "guzo.local"

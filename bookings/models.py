@@ -8,6 +8,7 @@ from django.db.models import F, Func, Q, Value
 
 from core.ids import new_booking_code, new_id
 from core.money import Money
+from events.mailing import EventMail
 
 
 class Cancellation(models.TextChoices):
@@ -139,40 +140,14 @@ class Booking(models.Model):
         return Money(self.total_amount, self.currency)
 
 
-class Mail(models.Model):
-    """
-    One letter about one event: its Message-ID is the same however often it is sent.
-
-    A rerun of the event that an operator forced is another letter, of its own generation.
-    """
+class Mail(EventMail):
+    """One letter to the traveller of a booking."""
 
     class Kind(models.TextChoices):
         CONFIRMATION = "confirmation", "confirmation"
 
-    class State(models.TextChoices):
-        QUEUED = "queued", "queued"
-        # From here on it may have been accepted, whatever we hear.
-        SENDING = "sending", "sending"
-        SENT = "sent", "sent"
-        SKIPPED = "skipped", "no longer true when its turn came"
-
-    event_id = models.BigIntegerField()
     kind = models.CharField(max_length=16, choices=Kind)
-    generation = models.PositiveSmallIntegerField(default=0, db_default=0)
     booking = models.ForeignKey(Booking, models.PROTECT, related_name="mails")
-    message_id = models.CharField(max_length=120)
-    state = models.CharField(max_length=8, choices=State, default=State.QUEUED)
-    created_at = models.DateTimeField()
-    sent_at = models.DateTimeField(null=True)
-
-    class Meta:
-        constraints: ClassVar = [
-            models.UniqueConstraint(
-                fields=["event_id", "kind", "generation"],
-                name="bookings_one_mail_per_event_and_kind",
-            ),
-            models.UniqueConstraint(fields=["message_id"], name="bookings_message_id_once"),
-        ]
 
     def __str__(self) -> str:
         return f"{self.kind} ({self.state})"

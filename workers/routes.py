@@ -3,7 +3,8 @@
 from datetime import timedelta
 
 from bookings import events as bookings
-from bookings.handlers import confirm_paid_booking, flag_unpaid_booking, send_confirmation
+from bookings.handlers import confirm_paid_booking, flag_unpaid_booking
+from bookings.stay_mails import send_confirmation
 from events.base import Group, Route, Routes
 from payments import events as payments
 from payments.handlers import close_cancelled_link, rescue_checkout, settle_notified_payment

@@ -127,8 +127,13 @@ def _fee_of(payment: Payment, currency: str) -> Money | None:
 
 def left_of(payment: Payment) -> Money:
     """Return what arrived, less what went back or is ordered to, in the currency it came in."""
+    return Money(_amount_left(payment), arrived_of(payment).currency)
+
+
+def arrived_of(payment: Payment) -> Money:
+    """Return what arrived, in the currency it came in; zero if nothing did."""
     entry = payment.ledger.filter(kind=LedgerEntry.Kind.CAPTURE).first()
-    return Money(_amount_left(payment), entry.currency if entry else payment.currency)
+    return Money(payment.captured_amount, entry.currency if entry else payment.currency)
 
 
 def pays(payment: Payment) -> bool:
