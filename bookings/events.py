@@ -49,8 +49,14 @@ class BookingExpired(BookingEvent):
 
 @dataclass(frozen=True, kw_only=True)
 class BookingCancelled(BookingEvent):
-    """Someone gave the stay up; the dates are free."""
+    """
+    Someone gave the stay up; the dates are free.
+
+    `kept`: what neither went back nor is ordered to; None where it was not written down.
+    """
 
     type: ClassVar[str] = "booking.cancelled"
     was_confirmed: bool
     refundable: Money
+    # Not in the events of a version before.
+    kept: Money | None = None

@@ -145,6 +145,13 @@ class Mail(EventMail):
 
     class Kind(models.TextChoices):
         CONFIRMATION = "confirmation", "confirmation"
+        EXPIRED = "expired", "hold ended"
+        CANCELLED = "cancelled", "cancellation"
+        IN_REVIEW = "in_review", "payment in review"
+        REFUND_ORDERED = "refund_ordered", "refund ordered"
+        REFUND_FAILED = "refund_failed", "refund delayed"
+        REFUNDED = "refunded", "refund sent"
+        REVERSED = "reversed", "payment reversed"
 
     kind = models.CharField(max_length=16, choices=Kind)
     booking = models.ForeignKey(Booking, models.PROTECT, related_name="mails")

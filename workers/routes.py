@@ -4,7 +4,14 @@ from datetime import timedelta
 
 from bookings import events as bookings
 from bookings.handlers import confirm_paid_booking, flag_unpaid_booking
-from bookings.stay_mails import send_confirmation
+from bookings.money_mails import (
+    mail_failed_refund,
+    mail_ordered_refund,
+    mail_payment_in_review,
+    mail_refunded_money,
+    mail_reversed_payment,
+)
+from bookings.stay_mails import mail_cancelled_stay, mail_expired_hold, send_confirmation
 from events.base import Group, Route, Routes
 from payments import events as payments
 from payments.handlers import close_cancelled_link, rescue_checkout, settle_notified_payment
@@ -25,14 +32,23 @@ ROUTES: Routes = {
     payments.PaymentCancelled: (Route(close_cancelled_link, Group.CHAPA, replayable=True),),
     payments.PaymentExpired: (Route(close_cancelled_link, Group.CHAPA, replayable=True),),
     # A person decides; the money is in the ledger.
-    payments.PaymentMismatched: (),
-    payments.PaymentRefunded: (Route(flag_unpaid_booking, Group.CORE, ordered=True),),
-    payments.PaymentReversed: (Route(flag_unpaid_booking, Group.CORE, ordered=True),),
-    payments.RefundRequested: (Route(send_refund, Group.CHAPA),),
-    payments.RefundSucceeded: (),
+    payments.PaymentMismatched: (Route(mail_payment_in_review, Group.MAIL),),
+    payments.PaymentRefunded: (
+        Route(flag_unpaid_booking, Group.CORE, ordered=True),
+        Route(mail_refunded_money, Group.MAIL),
+    ),
+    payments.PaymentReversed: (
+        Route(flag_unpaid_booking, Group.CORE, ordered=True),
+        Route(mail_reversed_payment, Group.MAIL),
+    ),
+    payments.RefundRequested: (
+        Route(send_refund, Group.CHAPA),
+        Route(mail_ordered_refund, Group.MAIL),
+    ),
+    payments.RefundSucceeded: (Route(mail_refunded_money, Group.MAIL),),
     # A person decides.
-    payments.RefundFailed: (),
+    payments.RefundFailed: (Route(mail_failed_refund, Group.MAIL),),
     payments.PaymentAccepted: (),
-    bookings.BookingExpired: (),
-    bookings.BookingCancelled: (),
+    bookings.BookingExpired: (Route(mail_expired_hold, Group.MAIL),),
+    bookings.BookingCancelled: (Route(mail_cancelled_stay, Group.MAIL),),
 }

@@ -130,11 +130,13 @@ def cancel_booking(*, booking_id: UUID, traveller: User, at: datetime) -> Bookin
         booking.ended_at = at
         booking.save(update_fields=["status", "ended_at"])
         refunds.cancel_open_payments(payments, reason="booking_cancelled", at=at)
-        back = Money(booking.total_amount * 0, booking.currency)
+        back = kept = Money(booking.total_amount * 0, booking.currency)
         if was_confirmed:
-            back = _order_refund(booking, payments, at)
+            back, kept = _order_refund(booking, payments, at)
         record(
-            BookingCancelled(booking_id=booking.id, was_confirmed=was_confirmed, refundable=back),
+            BookingCancelled(
+                booking_id=booking.id, was_confirmed=was_confirmed, refundable=back, kept=kept
+            ),
             at=at,
         )
         return booking
@@ -174,7 +176,10 @@ def _is_hinted(payment: status.Payment, at: datetime) -> bool:
     return pending and now.hinted_at is not None and now.hinted_at > at - GRACE
 
 
-def _order_refund(booking: Booking, payments: list[status.Payment], at: datetime) -> Money:
+def _order_refund(
+    booking: Booking, payments: list[status.Payment], at: datetime
+) -> tuple[Money, Money]:
+    """Return what goes back now, and what is kept of what is still here."""
     payment = next(payment for payment in payments if payment.id == booking.paid_by)
     back = refundable(
         terms=booking.cancellation,
@@ -183,7 +188,8 @@ def _order_refund(booking: Booking, payments: list[status.Payment], at: datetime
         today=today(at),
     )
     # It may have gone back already: Chapa reversed it, or someone sent it from the dashboard.
-    back = min(back, refunds.left_of(payment), key=lambda money: money.amount)
+    left = refunds.left_of(payment)
+    back = min(back, left, key=lambda money: money.amount)
     if back.amount > 0:
         refunds.request_customer_refund(payment, back, reason="booking_cancelled", at=at)
-    return back
+    return back, Money(left.amount - back.amount, left.currency)

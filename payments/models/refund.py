@@ -72,6 +72,10 @@ class Refund(models.Model):
         return Money(self.amount, self.currency)
 
     @property
+    def is_under_way(self) -> bool:
+        return self.state in (self.State.REQUESTED, *self.IN_FLIGHT)
+
+    @property
     def reference(self) -> str:
         """What Chapa knows it by: the same however often it is asked."""
         return f"guzo-refund-{self.id.hex}"

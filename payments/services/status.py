@@ -1,4 +1,4 @@
-"""Payments to look at, for the rooms above."""
+"""Payments, and orders to send them back, to look at: for the rooms above."""
 
 from datetime import datetime
 from uuid import UUID
@@ -7,9 +7,21 @@ from django.db.models import Min, OuterRef, QuerySet, Subquery
 
 from payments import states
 from payments.chapa.wire import Opening, Outcome
-from payments.models import GatewayCall, Payment
+from payments.models import GatewayCall, LedgerEntry, Payment, Refund
 
-__all__ = ["Payment", "all_for", "get", "held_up", "is_unanswered", "payments_for"]
+__all__ = [
+    "Payment",
+    "Refund",
+    "all_for",
+    "failed_before",
+    "get",
+    "get_refund",
+    "held_up",
+    "is_unanswered",
+    "payments_for",
+    "refunds_for",
+    "went_back_unordered",
+]
 
 _UNANSWERED = (
     Outcome.TRANSIENT,
@@ -50,3 +62,22 @@ def held_up(*, is_away: bool) -> dict[UUID, datetime]:
         pending = pending.alias(newest=Subquery(newest[:1])).filter(newest__in=_UNANSWERED)
     of_them = Payment.objects.filter(reference__in=pending.values("reference"))
     return dict(of_them.values_list("reference").annotate(first=Min("expires_at")))
+
+
+def get_refund(refund_id: UUID) -> Refund:
+    return Refund.objects.select_related("payment").get(id=refund_id)
+
+
+def refunds_for(reference: UUID) -> QuerySet[Refund]:
+    return Refund.objects.filter(payment__reference=reference)
+
+
+def failed_before(refund: Refund) -> bool:
+    """Return whether an earlier order of the same source failed: this one tries again."""
+    same = Refund.objects.filter(payment=refund.payment_id, source=refund.source)
+    return same.filter(state=Refund.State.FAILED, requested_at__lt=refund.requested_at).exists()
+
+
+def went_back_unordered(payment: Payment) -> bool:
+    """Return whether Chapa said of the payment itself, not of an order of ours, that it went."""
+    return payment.ledger.filter(kind=LedgerEntry.Kind.REFUND, refund=None).exists()

@@ -135,7 +135,7 @@ def _mails(reference: UUID) -> Iterator[Entry]:
             mail.sent_at or mail.created_at,
             4,
             "mail",
-            f"{mail.kind} mail {mail.get_state_display()}",
+            f"{mail.get_kind_display()} mail {mail.get_state_display()}",
             "",
         )
 

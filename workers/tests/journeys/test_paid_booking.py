@@ -198,4 +198,5 @@ def test_another_amount_comes_before_a_person_and_nobody_is_asked_to_pay_again(
     assert str(LedgerEntry.objects.get().amount) == "37.00"
     assert traveller.get(f"bookings/{booking['id']}").json()["status"] == "held"
     assert traveller.start_payment(booking["id"]).status_code == 409
-    assert mail.outbox == []
+    (letter,) = mail.outbox
+    assert letter.subject.startswith("We are looking at your payment")
