@@ -183,7 +183,8 @@ def _order_refund(
     payment = next(payment for payment in payments if payment.id == booking.paid_by)
     back = refundable(
         terms=booking.cancellation,
-        paid=booking.total,
+        # What a person took for the price may be another amount, or in another currency.
+        paid=refunds.arrived_of(payment),
         check_in=booking.check_in,
         today=today(at),
     )

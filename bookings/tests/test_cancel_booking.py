@@ -1,4 +1,5 @@
 from datetime import datetime, timedelta
+from decimal import Decimal
 from typing import Any
 
 import pytest
@@ -19,7 +20,11 @@ from bookings.tests.cast import (
     start,
 )
 from bookings.tests.factories import BookingFactory
+from bookings.tests.letters import hear
+from events.base import Group
 from events.models import Event
+from payments.services.deciding import accept_payment
+from payments.services.seeding import Outcome
 from payments.services.status import Payment
 
 
@@ -62,6 +67,22 @@ def test_what_the_terms_give_back_is_ordered_once(terms: str, days_before: int, 
     )
     assert back_of(booking) == back
     assert events_of(booking) == ["booking.confirmed", "booking.cancelled"]
+
+
+@pytest.mark.django_db
+def test_what_a_person_took_for_the_price_goes_back_as_it_came() -> None:
+    booking = BookingFactory.create(created_at=START)
+    payment = payment_for(booking)
+    hear(payment, Outcome.PAID, currency="USD", amount=Decimal(90))
+    accept_payment(payment_id=payment.id, reason="agreed", person="user:1", at=START)
+    deliver_at(START, Group.CORE)
+
+    cancel(booking, START + timedelta(days=28))
+
+    refund = payment.refunds.get()
+    assert (refund.amount, refund.currency) == (Decimal(45), "USD")
+    told = Event.objects.get(type="booking.cancelled").data
+    assert told["refundable"] == told["kept"] == {"amount": "45.00", "currency": "USD"}
 
 
 @pytest.mark.django_db
