@@ -98,6 +98,10 @@ class Environment:
         """One address, bare or with a name: `Guzo <bookings@guzo.et>`."""
         return self.read(name, _mail_address)
 
+    def mail_addresses(self, name: str) -> list[str]:
+        """Several, comma separated; it may be empty."""
+        return self.read(name, lambda text: [_mail_address(each) for each in _parts(text)])
+
     def chapa_key(self, name: str, *, mode: str) -> str:
         """The secret key of Chapa's v1 platform; its prefix alone selects test or live."""
         return self.read(name, lambda text: _chapa_key(text, mode))
@@ -131,8 +135,12 @@ def _one_of(text: str, choices: tuple[str, ...]) -> str:
     return text
 
 
+def _parts(text: str) -> list[str]:
+    return [part.strip() for part in text.split(",") if part.strip()]
+
+
 def _names(text: str) -> list[str]:
-    found = [part.strip() for part in text.split(",") if part.strip()]
+    found = _parts(text)
     if not found:
         raise ValueError("it is empty; expected a comma-separated list")
     return found

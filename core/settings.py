@@ -229,6 +229,7 @@ EMAIL_USE_TLS = env.flag("EMAIL_USE_TLS")
 EMAIL_FILE_PATH = str(BASE_DIR / env.optional("EMAIL_FILE_PATH"))
 EMAIL_TIMEOUT = 20
 DEFAULT_FROM_EMAIL = env.mail_address("EMAIL_FROM")
+OPERATOR_EMAILS = env.mail_addresses("OPERATOR_EMAILS")
 
 USE_TZ = True
 TIME_ZONE = "UTC"

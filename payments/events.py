@@ -1,6 +1,7 @@
 """What payments state. Nobody here knows who listens: workers/routes.py does."""
 
 from dataclasses import dataclass
+from datetime import date
 from typing import ClassVar
 from uuid import UUID
 
@@ -121,6 +122,20 @@ class PaymentAccepted(PaymentEvent):
     type: ClassVar[str] = "payment.accepted"
     arrived: Money
     reason: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class StatementDiffered(DomainEvent):
+    """Chapa's list and the ledger differ in what they did not before. A person decides."""
+
+    type: ClassVar[str] = "statement.differed"
+    statement_id: UUID
+    since: date
+    until: date
+
+    @property
+    def subject(self) -> str:
+        return f"statement:{self.statement_id}"
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -2,6 +2,8 @@ from typing import ClassVar
 
 from django.db import models
 
+from events.mailing import EventMail
+
 
 class InvariantCheck(models.Model):
     """What the last check of an invariant found: what `/metrics` shows without checking anew."""
@@ -20,3 +22,15 @@ class InvariantCheck(models.Model):
 
     def __str__(self) -> str:
         return f"{self.invariant} ({self.scope}): {self.violations}"
+
+
+class OperatorMail(EventMail):
+    """One letter to the operators, whoever they are when its turn comes."""
+
+    class Kind(models.TextChoices):
+        DIFFERENCES = "differences", "statement differs"
+
+    kind = models.CharField(max_length=16, choices=Kind)
+
+    def __str__(self) -> str:
+        return f"{self.kind} ({self.state})"

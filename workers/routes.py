@@ -16,6 +16,7 @@ from events.base import Group, Route, Routes
 from payments import events as payments
 from payments.handlers import close_cancelled_link, rescue_checkout, settle_notified_payment
 from payments.refund_handlers import send_refund
+from workers.statement_mails import mail_differences
 
 ROUTES: Routes = {
     bookings.BookingHeld: (),
@@ -49,6 +50,7 @@ ROUTES: Routes = {
     # A person decides.
     payments.RefundFailed: (Route(mail_failed_refund, Group.MAIL),),
     payments.PaymentAccepted: (),
+    payments.StatementDiffered: (Route(mail_differences, Group.MAIL),),
     bookings.BookingExpired: (Route(mail_expired_hold, Group.MAIL),),
     bookings.BookingCancelled: (Route(mail_cancelled_stay, Group.MAIL),),
 }

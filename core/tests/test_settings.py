@@ -109,6 +109,7 @@ def test_a_missing_setting_refuses_by_name(read: Read, name: str) -> None:
         ("EMAIL_PORT", "65536"),
         ("EMAIL_USE_TLS", ""),
         ("EMAIL_FROM", "Guzo"),
+        ("OPERATOR_EMAILS", "almaz@guzo.et, nobody"),
         ("PORT", "0"),
         ("BIND", ""),
         ("WEB_PROCESSES", "0"),
@@ -123,6 +124,14 @@ def test_a_missing_setting_refuses_by_name(read: Read, name: str) -> None:
 def test_a_wrong_setting_refuses_by_name(read: Read, name: str, value: str) -> None:
     with pytest.raises(ImproperlyConfigured, match=rf"^{name} is wrong: "):
         read(**{name: value})
+
+
+@pytest.mark.parametrize(
+    ("text", "operators"),
+    [("", []), ("almaz@guzo.et, Bekele <b@guzo.et>", ["almaz@guzo.et", "Bekele <b@guzo.et>"])],
+)
+def test_operators_are_several_or_none(read: Read, text: str, operators: list[str]) -> None:
+    assert read(OPERATOR_EMAILS=text)["OPERATOR_EMAILS"] == operators
 
 
 @pytest.mark.parametrize(

@@ -82,6 +82,8 @@ class StatementDifference(models.Model):
     there = models.TextField(blank=True, default="")
     happened_at = models.DateTimeField(null=True)
     first_seen_at = models.DateTimeField()
+    # The one that found it new, or open again; in a version before nobody wrote it down.
+    opened_in = models.ForeignKey(Statement, models.PROTECT, null=True, related_name="opened")
     last_seen_at = models.DateTimeField()
     gone_at = models.DateTimeField(null=True)
     resolved_at = models.DateTimeField(null=True)

@@ -10,7 +10,9 @@ from django.db import connection, transaction
 from django.db.models import Count, Q, QuerySet
 
 from core.errors import Conflict, NotFound, ReasonMissing
-from payments.models import StatementDifference
+from events.outbox import record
+from payments.events import StatementDiffered
+from payments.models import Statement, StatementDifference
 from payments.statement import Difference, Window
 
 log = structlog.get_logger(__name__)
@@ -43,10 +45,14 @@ def count_open_differences() -> dict[str, int]:
 
 
 def note_differences(
-    found: Collection[Difference], looked_at: Collection[str], window: Window, at: datetime
+    statement: Statement,
+    found: Collection[Difference],
+    looked_at: Collection[str],
+    window: Window,
+    at: datetime,
 ) -> dict[str, int]:
     """
-    Write down what a statement found, and that what it did not find any more is gone.
+    Write down what a locked statement found, and that what it did not find any more is gone.
 
     Call inside a transaction; repeating changes nothing but when it was last seen. What a person
     resolved stays so unless its facts are others now. `looked_at` are all references that were
@@ -70,7 +76,7 @@ def note_differences(
                 reference=difference.reference, kind=difference.kind, first_seen_at=at
             )
             counts["new"] += 1
-        counts["reopened"] += _write(row, difference, at)
+        counts["reopened"] += _write(row, difference, statement, at)
         still_there.append(row.id)
     within = Q(happened_at__gte=window.begins, happened_at__lt=window.ends)
     counts["gone"] = (
@@ -80,6 +86,12 @@ def note_differences(
     )
     if counts["new"] or counts["reopened"]:
         log.error("statement.differs", new=counts["new"], reopened=counts["reopened"])
+        record(
+            StatementDiffered(
+                statement_id=statement.id, since=statement.since, until=statement.until
+            ),
+            at=at,
+        )
     return dict(counts)
 
 
@@ -116,15 +128,21 @@ def resolve_difference(
     return row
 
 
-def _write(row: StatementDifference, difference: Difference, at: datetime) -> bool:
-    """Return whether what a person had resolved is open again."""
+def _write(
+    row: StatementDifference, difference: Difference, statement: Statement, at: datetime
+) -> bool:
+    """Return whether what was resolved, or gone, is open again."""
+    is_new = row._state.adding
+    was_open = not is_new and row.state == "open"
     facts = (difference.here, difference.there)
-    reopens = row.resolved_at is not None and (row.here, row.there) != facts
-    if reopens:
+    if row.resolved_at is not None and (row.here, row.there) != facts:
         row.resolved_at = None
     row.here, row.there = facts
     row.payment_id = difference.payment_id
     row.happened_at = difference.happened_at
     row.last_seen_at, row.gone_at = at, None
+    opens = not was_open and row.state == "open"
+    if opens:
+        row.opened_in = statement
     row.save()
-    return reopens
+    return opens and not is_new

@@ -170,7 +170,7 @@ def _compare(statement: Statement, at: datetime) -> None:
         locked = Statement.objects.select_for_update().get(id=statement.id)
         if locked.state != State.READING:
             return
-        noted = note_differences(found, looked_at, window, at)
+        noted = note_differences(locked, found, looked_at, window, at)
         locked.state, locked.finished_at = State.COMPARED, at
         locked.problem, locked.http_status = "", None
         locked.counts = _counts(theirs, ours) | noted

@@ -9,12 +9,13 @@ from uuid import UUID
 from django.conf import settings
 from django.db import transaction
 from django.test import Client
+from django.utils import timezone
 
 from events.models import Event
 from payments.chapa.sandbox.server import RunningSandbox
-from payments.chapa.sandbox.transactions import Transaction
+from payments.chapa.sandbox.transactions import Status, Transaction
 from payments.chapa.signature import sign
-from payments.chapa.wire import Outcome, Verification
+from payments.chapa.wire import Mode, Outcome, Verification
 from payments.models import GatewayCall, Payment
 from payments.services.hints import receive_webhook
 from payments.services.settling import Answer, write_answer
@@ -27,6 +28,7 @@ __all__ = [
     "at_chapa",
     "events_of",
     "ledger_of",
+    "listed",
     "notify",
     "post_webhook",
     "signed",
@@ -102,3 +104,21 @@ def notify(tx_ref: str, status: str = "success", *, at: datetime = NOW) -> UUID:
     webhook_id = receive_webhook(body=body, headers=signed(body), sender="", at=at)
     assert webhook_id is not None
     return webhook_id
+
+
+def listed(chapa: RunningSandbox, number: int = 1, **values: Any) -> Transaction:
+    """Let Chapa have a transaction of which we know nothing."""
+    given: dict[str, Any] = {
+        "tx_ref": f"elsewhere-{number}",
+        "mode": Mode.TEST,
+        "amount": Decimal("1250.50"),
+        "currency": "ETB",
+        "status": Status.SUCCESS,
+        "attempts": 1,
+        "reference": f"APelse{number}",
+        "created_at": timezone.now(),
+        "updated_at": timezone.now(),
+    }
+    made = Transaction(**(given | values))
+    chapa.store.add(made)
+    return made

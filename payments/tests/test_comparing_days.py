@@ -17,7 +17,6 @@ from core.tests.threads import at_once
 from core.transactions import NetworkInTransaction
 from payments import gateway
 from payments.chapa.sandbox.transactions import Status, Transaction
-from payments.chapa.wire import Mode
 from payments.models import Payment, Statement, StatementDifference, StatementPage
 from payments.services.checkout import open_checkout
 from payments.services.differences import (
@@ -29,7 +28,7 @@ from payments.services.differences import (
 from payments.services.retention import prune_statements
 from payments.services.settling import settle_payment
 from payments.services.statement import DaysInvalid, compare_days, compare_latest_days
-from payments.tests.cast import RunningSandbox, at_chapa
+from payments.tests.cast import RunningSandbox, at_chapa, listed
 from payments.tests.factories import PaymentFactory
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -52,24 +51,6 @@ def paid(chapa: RunningSandbox) -> Payment:
     settle_payment(payment_id=payment.id, at=at)
     payment.refresh_from_db()
     return payment
-
-
-def listed(chapa: RunningSandbox, number: int = 1, **values: Any) -> Transaction:
-    """Let Chapa have a transaction of which we know nothing."""
-    given: dict[str, Any] = {
-        "tx_ref": f"elsewhere-{number}",
-        "mode": Mode.TEST,
-        "amount": Decimal("1250.50"),
-        "currency": "ETB",
-        "status": Status.SUCCESS,
-        "attempts": 1,
-        "reference": f"APelse{number}",
-        "created_at": timezone.now(),
-        "updated_at": timezone.now(),
-    }
-    made = Transaction(**(given | values))
-    chapa.store.add(made)
-    return made
 
 
 def compared(after: timedelta = LATER, **options: Any) -> Statement:

@@ -1,7 +1,5 @@
 """Where operators see how Chapa's list differs from the ledger, and say why that may stand."""
 
-import csv
-from collections.abc import Iterator
 from datetime import datetime, time
 from typing import Any, ClassVar
 from uuid import UUID
@@ -34,24 +32,7 @@ from payments.services.differences import (
 from payments.statement import Kind
 from workers.console.deciding import Reason, decide
 from workers.console.permissions import MayDecideAboutMoney
-
-# A spreadsheet takes a cell that begins so for a formula, and some run it.
-_FORMULAS = ("=", "+", "-", "@", "\t", "\r")
-_SHOWN = (
-    "id",
-    "kind",
-    "state",
-    "reference",
-    "payment",
-    "here",
-    "there",
-    "happened_at",
-    "first_seen_at",
-    "last_seen_at",
-    "gone_at",
-    "resolved_at",
-)
-_COLUMNS = (*_SHOWN, "reason")
+from workers.differences_file import SHOWN, as_csv
 
 
 class Choice(QueryString):
@@ -82,7 +63,7 @@ class DifferenceOutput(serializers.ModelSerializer[StatementDifference]):
 
     class Meta:
         model = StatementDifference
-        fields: ClassVar = [*_SHOWN, "resolutions"]
+        fields: ClassVar = [*SHOWN, "resolutions"]
 
 
 class NewestDifferencesFirst(NewestFirst):
@@ -130,7 +111,7 @@ class DifferencesFile(APIView):
     def get(self, request: Request) -> HttpResponseBase:
         rows = _chosen(Choice.read(request.query_params)).order_by("first_seen_at", "id")
         return StreamingHttpResponse(
-            _as_csv(rows),
+            as_csv(rows),
             content_type="text/csv; charset=utf-8",
             headers={"Content-Disposition": 'attachment; filename="differences.csv"'},
         )
@@ -168,28 +149,3 @@ def _chosen(wanted: dict[str, Any]) -> QuerySet[StatementDifference]:
         ends = datetime.combine(wanted["until"], time.max, ADDIS_ABABA)
         found = found.filter(happened_at__lte=ends)
     return found
-
-
-class _Line:
-    """What a CSV writer writes to: it hands each line on."""
-
-    def write(self, line: str) -> str:
-        return line
-
-
-def _as_csv(rows: QuerySet[StatementDifference]) -> Iterator[str]:
-    writer = csv.writer(_Line())
-    yield writer.writerow(_COLUMNS)
-    for row in rows.iterator():
-        yield writer.writerow(_cells(row))
-
-
-def _cells(row: StatementDifference) -> Iterator[str]:
-    reason = row.resolutions[-1]["reason"] if row.resolved_at else ""
-    said = {"payment": row.payment_id, "reason": reason}
-    for name in _COLUMNS:
-        value = said[name] if name in said else getattr(row, name)
-        if isinstance(value, datetime):
-            value = value.isoformat()
-        text = "" if value is None else str(value)
-        yield f"'{text}" if text.startswith(_FORMULAS) else text

@@ -9,7 +9,7 @@ urlpatterns = [
     path("ops/payments/<uuid:payment_id>/refunds", refunds.Refunds.as_view()),
     path("ops/payments/<uuid:payment_id>/accept", refunds.PaymentAcceptance.as_view()),
     path("ops/refunds/<uuid:refund_id>/resolve", refunds.RefundResolution.as_view()),
-    path("ops/statement/differences", statements.Differences.as_view()),
+    path("ops/statement/differences", statements.Differences.as_view(), name="differences"),
     path("ops/statement/differences.csv", statements.DifferencesFile.as_view()),
     path(
         "ops/statement/differences/<uuid:difference_id>/resolve",

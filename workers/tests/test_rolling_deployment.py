@@ -11,7 +11,8 @@ from django.utils import timezone
 
 from bookings.models import Mail
 from bookings.tests.factories import BookingFactory
-from payments.models import IncomingWebhook
+from core.ids import new_id
+from payments.models import IncomingWebhook, StatementDifference
 from payments.tests.factories import PaymentFactory
 
 pytestmark = pytest.mark.django_db
@@ -59,6 +60,23 @@ def test_the_version_before_can_queue_a_mail() -> None:
     )
 
     assert Mail.objects.get().generation == 0
+
+
+def test_the_version_before_can_note_a_difference() -> None:
+    insert(
+        "payments_statementdifference",
+        "id, reference, kind, here, there, first_seen_at, last_seen_at, resolutions",
+        new_id(),
+        "AP1",
+        "missing_here",
+        "",
+        "1250.50 ETB",
+        timezone.now(),
+        timezone.now(),
+        "[]",
+    )
+
+    assert StatementDifference.objects.get().opened_in is None
 
 
 def test_webhooks_of_before_are_matched_or_parked() -> None:
