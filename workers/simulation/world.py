@@ -7,6 +7,8 @@ from decimal import Decimal
 from typing import TypeVar
 from uuid import UUID
 
+from django.core import mail
+
 from bookings.models import Booking, Cancellation, Listing
 from core.errors import Refusal
 from core.models import User
@@ -80,9 +82,10 @@ class World:
 
 
 def new_world(seed: int, clock: HandClock, chapa: RunningSandbox) -> World:
-    """Begin a history: nobody has booked anything, and Chapa knows nothing."""
+    """Begin a history: nobody has booked or was written to, and Chapa knows nothing."""
     clock.now = BEGINNING
     chapa.reset()
+    mail.outbox.clear()
     world = World(seed, clock, chapa, random.Random(seed))  # noqa: S311  (repeatable, not secret)
     host = _person(world, "host")
     world.travellers = [_person(world, f"traveller{number}") for number in range(2)]

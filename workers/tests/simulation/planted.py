@@ -8,6 +8,7 @@ import pytest
 from django.db import transaction
 from django.db.models import QuerySet
 
+from bookings.money_mails import mail_failed_refund
 from core.ids import new_id
 from core.money import Money
 from events.base import Context, Outbound
@@ -112,6 +113,16 @@ def resubmit_unknown_refunds(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(refunding, "settle_refund", order_again)
 
 
+def forget_a_letter(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nobody is told that a refund failed."""
+    _change_ask(monkeypatch, mail_failed_refund, lambda event, context: None)
+
+
+def tell_of_every_order(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whatever goes back is told, though nobody waits for it or though it was told before."""
+    monkeypatch.setattr("bookings.money_mails._is_awaited", lambda refund: True)
+
+
 def _change_ask(
     monkeypatch: pytest.MonkeyPatch, handler: Outbound, ask: Callable[..., Any]
 ) -> None:
@@ -127,5 +138,7 @@ BUGS: Final[dict[str, Plant]] = {
         drop_the_lock,
         dedupe_on_seen,
         resubmit_unknown_refunds,
+        forget_a_letter,
+        tell_of_every_order,
     )
 }

@@ -20,6 +20,8 @@ RECORDED: Final = {
     "drop_the_lock": (11, "payments_one_capture"),
     "dedupe_on_seen": (52, "webhooks_told"),
     "resubmit_unknown_refunds": (108, "refunds at Chapa for"),
+    "forget_a_letter": (70, "0 refund_failed letters"),
+    "tell_of_every_order": (17, "3 refund_ordered letters"),
 }
 
 
