@@ -1,4 +1,5 @@
 import json
+from decimal import Decimal
 
 import pytest
 from django.db import transaction
@@ -28,7 +29,7 @@ def test_no_call_is_made_inside_a_transaction(chapa: RunningSandbox, call: objec
 
 def test_no_money_is_sent_back_inside_a_transaction(chapa: RunningSandbox) -> None:
     payment = PaymentFactory.create(
-        status="succeeded", captured_amount=3700, gateway_reference="AP1"
+        status="succeeded", captured_amount=Decimal(3700), gateway_reference="AP1"
     )
     with transaction.atomic():
         order = request_system_refund(payment, reason="surplus", at=NOW)
