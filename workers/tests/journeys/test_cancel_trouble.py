@@ -15,61 +15,36 @@ from payments.models import LedgerEntry, Payment, Refund
 from payments.services.reconciling import check_due_payments
 from workers.tests.journeys.cast import QUIET, assert_paid_once, clock_at, tell_in_every_way
 from workers.tests.journeys.conftest import Client
+from workers.tests.journeys.observing import heard_by, state_of, trouble
+from workers.tests.journeys.troubles import CANCEL, Case, Expected
 
 pytestmark = pytest.mark.crash
 
 END = timedelta(minutes=31)
 
-# fault, whether Chapa closes the link all the same, how the call is recorded, what the sweep says
-CANCEL = [
-    ("ok", True, "closed", "expired"),
-    ("already closed", True, "already_closed", "expired"),
-    ("paid before", False, "refused", "paid"),
-    ("race", True, "closed", "paid"),
-    ("401", False, "config_error", "silent"),
-    ("403", True, "unknown", "silent"),
-    ("429", False, "unknown", "silent"),
-    ("500", True, "unknown", "silent"),
-    ("html", False, "unknown", "silent"),
-    ("timeout", True, "unknown", "silent"),
-    ("half", True, "unknown", "silent"),
-]
 
-
-@pytest.mark.parametrize(("fault", "effect", "outcome", "ends"), CANCEL)
+@pytest.mark.parametrize("case", CANCEL, ids=str)
 def test_money_of_a_hold_whose_link_is_closed_badly_is_kept(
-    traveller: Client,
-    booking: Booking,
-    chapa: RunningSandbox,
-    settings: Settings,
-    fault: str,
-    effect: bool,
-    outcome: str,
-    ends: str,
+    traveller: Client, booking: Booking, chapa: RunningSandbox, settings: Settings, case: Case
 ) -> None:
     chapa.faults.set(QUIET)
     assert traveller.start_payment(str(booking.id)).status_code == 201
     (opened,) = chapa.store.transactions()
-    match fault:
-        case "already closed":
+    end = timezone.now() + END
+    match case.position:
+        case "closed before":
             chapa.chapa.cancel(opened)
         case "paid before":
             chapa.chapa.pay(opened)
-        case _:
-            chapa.faults.set({"cancel": fault, "effect": "on" if effect else "off"})
-    patience = settings.CHAPA_TIMEOUTS_S
-    settings.CHAPA_TIMEOUTS_S = (0.05, 0.15) if fault == "timeout" else patience
-    end = timezone.now() + END
 
-    assert expire_due_holds(clock_at(end)) == {ends: 1}
+    with trouble(chapa, settings, case):
+        expire_due_holds(clock_at(end))
+        drain_all(clock_at(end))
+        heard, then = heard_by("cancel"), state_of(booking)
 
-    settings.CHAPA_TIMEOUTS_S = patience
-    assert Payment.objects.get().gateway_calls.get(kind="cancel").outcome == outcome
-    chapa.faults.clear()
-    chapa.faults.set(QUIET)
     (closed,) = chapa.store.transactions()
-    assert closed.link_expired == effect
-    if ends != "paid":
+    assert closed.link_expired == case.effect
+    if closed.status != "success":
         # A payment that was under way when the link was closed, or might have been.
         chapa.chapa.pay(closed)
     expire_due_holds(clock_at(end + timedelta(minutes=2)))
@@ -78,6 +53,7 @@ def test_money_of_a_hold_whose_link_is_closed_badly_is_kept(
     drain_all(clock_at(later))
 
     assert_paid_once(booking, opened.tx_ref)
+    assert Expected(heard, None, then, state_of(booking)) == case.expected
 
 
 def test_a_link_that_chapa_does_not_know_holds_up_no_expiry(

@@ -1,6 +1,5 @@
 """Chapa answers a payment's start badly, and no money is lost: docs/chapa.md, Trouble."""
 
-from dataclasses import dataclass
 from datetime import timedelta
 
 import pytest
@@ -22,91 +21,29 @@ from workers.tests.journeys.cast import (
     tell_in_every_way,
 )
 from workers.tests.journeys.conftest import Client, Pay, held_booking
+from workers.tests.journeys.observing import heard_by, state_of, told_by, trouble
+from workers.tests.journeys.troubles import INITIALIZE, Case, Expected
 
 pytestmark = pytest.mark.crash
 
 
-@dataclass(frozen=True)
-class Told:
-    """What the client gets: status, code, Retry-After. And what the payment is then."""
-
-    http_status: int
-    code: str | None
-    retry_after: str | None
-    payment: str = "pending"
-
-
-LEFT_OPEN = Told(202, None, "3")
-UNAVAILABLE = Told(503, "gateway_unavailable", "30")
-REFUSED = Told(502, "gateway_refused", None, "failed")
-
-# fault, whether Chapa opens the checkout all the same, how the call is recorded, who is told what
-INITIALIZE = [
-    ("500", False, "unknown", LEFT_OPEN),
-    ("500", True, "unknown", LEFT_OPEN),
-    ("502", True, "unknown", LEFT_OPEN),
-    ("html", True, "unknown", LEFT_OPEN),
-    ("timeout", True, "unknown", LEFT_OPEN),
-    ("lose", True, "unknown", LEFT_OPEN),
-    ("half", True, "unknown", LEFT_OPEN),
-    ("drip", True, "unknown", LEFT_OPEN),
-    ("huge", True, "unknown", LEFT_OPEN),
-    ("empty", True, "unknown", LEFT_OPEN),
-    ("null", True, "unknown", LEFT_OPEN),
-    ("redirect", False, "unknown", LEFT_OPEN),
-    ("elsewhere", True, "unknown", LEFT_OPEN),
-    ("userinfo", True, "unknown", LEFT_OPEN),
-    ("script", True, "unknown", LEFT_OPEN),
-    ("429", True, "unknown", LEFT_OPEN),
-    ("429 later", False, "unknown", LEFT_OPEN),
-    ("sentence", True, "unknown", LEFT_OPEN),
-    ("used", True, "used_before", LEFT_OPEN),
-    ("object", False, "refused", REFUSED),
-    ("object", True, "refused", REFUSED),
-    ("401", False, "config_error", UNAVAILABLE),
-    ("401", True, "config_error", UNAVAILABLE),
-    ("403", False, "unknown", LEFT_OPEN),
-    ("403", True, "unknown", LEFT_OPEN),
-]
-
-
-def start(traveller: Client, booking: Booking) -> Told:
-    answer = traveller.start_payment(str(booking.id))
-    shown = answer.json()
-    assert shown.get("checkout_url") is None
-    return Told(
-        answer.status_code,
-        shown.get("code"),
-        answer.headers.get("Retry-After"),
-        Payment.objects.get().status,
-    )
-
-
-@pytest.mark.parametrize(("fault", "effect", "outcome", "told"), INITIALIZE)
+@pytest.mark.parametrize("case", INITIALIZE, ids=str)
 def test_a_payment_that_chapa_opens_badly_is_paid_once_all_the_same(
     traveller: Client,
     booking: Booking,
     chapa: RunningSandbox,
     settings: Settings,
     pay: Pay,
-    fault: str,
-    effect: bool,
-    outcome: str,
-    told: Told,
+    case: Case,
 ) -> None:
-    patience = settings.CHAPA_TIMEOUTS_S
-    settings.CHAPA_TIMEOUTS_S = (0.05, 0.15) if fault in ("timeout", "drip") else patience
-    chapa.faults.set({**QUIET, "initialize": fault, "effect": "on" if effect else "off"})
-
-    assert start(traveller, booking) == told
-
+    with trouble(chapa, settings, case):
+        answer = traveller.start_payment(str(booking.id))
+        told, then = told_by(answer), state_of(booking)
     payment = Payment.objects.get()
-    assert payment.gateway_calls.get().outcome == outcome
+    heard = heard_by("initialize")
+    assert (answer.json().get("checkout_url") is None) == (heard != "opened")
     assert chapa.store.called_references() == [payment.tx_ref]
-    chapa.faults.clear()
-    chapa.faults.set(QUIET)
-    settings.CHAPA_TIMEOUTS_S = patience
-    if effect:
+    if case.effect:
         # The page was lost to us, but not to everyone.
         chapa.chapa.pay(eventually(lambda: chapa.store.find(payment.tx_ref)))
     else:
@@ -118,7 +55,7 @@ def test_a_payment_that_chapa_opens_badly_is_paid_once_all_the_same(
     tell_in_every_way(chapa, paid)
 
     assert_paid_once(booking, paid.tx_ref)
-    assert (paid.tx_ref == payment.tx_ref) == (effect or told.payment == "pending")
+    assert Expected(heard, told, then, state_of(booking)) == case.expected
 
 
 def test_while_chapa_refuses_our_key_few_ask_and_no_payment_is_made(
