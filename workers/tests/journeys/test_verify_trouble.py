@@ -9,13 +9,13 @@ from django.utils import timezone
 from pytest_django.fixtures import Settings
 
 from bookings.models import Booking
+from core.days import today
 from events.delivery import drain_all
 from payments.chapa.client import ChapaClient
 from payments.chapa.sandbox.server import RunningSandbox
 from payments.models import Statement
 from payments.services.reconciling import check_due_payments
 from payments.services.statement import compare_days
-from payments.statement import today
 from workers.tests.journeys.cast import QUIET, clock_at
 from workers.tests.journeys.conftest import Client
 from workers.tests.journeys.observing import heard_by, state_of, told_by, trouble

@@ -97,7 +97,7 @@ INITIALIZE = [
     *_cases("initialize", YES, Expected("refused", _REFUSED, _GIVEN_UP, PAID), "object"),
 ]
 
-_SILENT = Told(503, "gateway_unavailable", "30")
+_SILENT = Told(503, "gateway_unavailable", "10")
 _AS_IT_WAS = Told(200)
 
 
@@ -118,7 +118,8 @@ VERIFY = [
     *_cases("verify", NOTHING_TO_DO, _asked("paid", Told(200), PAID), "ok"),
     *_cases("verify", NOTHING_TO_DO, _TRANSIENT, "500", "502", "html", "403", "429", "429 later"),
     *_cases("verify", NOTHING_TO_DO, _TRANSIENT, "empty", "timeout", "half", "drip", "huge"),
-    *_cases("verify", NOTHING_TO_DO, _UNRECOGNISED, "null", "redirect"),
+    *_cases("verify", NOTHING_TO_DO, _TRANSIENT, "redirect"),
+    *_cases("verify", NOTHING_TO_DO, _UNRECOGNISED, "null"),
     *_cases("verify", NOTHING_TO_DO, _asked("config_error", _SILENT), "401", "inactive"),
     *_cases("verify", NOTHING_TO_DO, _asked("pending", _AS_IT_WAS), "pending", "unpaid"),
     *_cases("verify", NOTHING_TO_DO, _asked("not_found", _AS_IT_WAS), "404"),
@@ -204,7 +205,8 @@ VERIFY_REFUND = [
     *_cases(
         "verify_refund", NOTHING_TO_DO, _looked("transient"), "timeout", "half", "drip", "huge"
     ),
-    *_cases("verify_refund", NOTHING_TO_DO, _looked("unrecognised"), "null", "redirect"),
+    *_cases("verify_refund", NOTHING_TO_DO, _looked("unrecognised"), "null"),
+    *_cases("verify_refund", NOTHING_TO_DO, _looked("transient"), "redirect"),
     *_cases("verify_refund", NOTHING_TO_DO, _looked("config_error"), "401", "inactive"),
     *_cases("verify_refund", NOTHING_TO_DO, _looked("not_found"), "404"),
 ]
