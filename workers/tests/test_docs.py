@@ -5,6 +5,10 @@ from pathlib import Path
 
 import pytest
 
+from payments.chapa.sandbox.faults import CHOICES
+from workers.tests.journeys.trouble_table import PAGE, with_table
+from workers.tests.journeys.troubles import CASES
+
 PROJECT = Path(__file__).parents[2]
 PAGES = sorted((PROJECT / "docs").rglob("*.md"))
 ROOMS = ("core", "events", "payments", "bookings", "workers")
@@ -48,3 +52,22 @@ def test_every_promise_of_security_names_its_proof() -> None:
 
     assert len(rows) > 30
     assert all("`" in proof for proof in rows)
+
+
+def test_the_page_tells_of_each_trouble_what_its_case_expects() -> None:
+    page = PAGE.read_text()
+
+    assert page == with_table(page), "python -m workers.tests.journeys.trouble_table"
+
+
+def test_every_position_of_the_local_chapa_has_a_case() -> None:
+    # `effect` stands in no row of its own: it says of the others whether a call is carried out.
+    positions = {
+        (switch, position)
+        for switch, choices in CHOICES.items()
+        for position in choices
+        if switch != "effect"
+    }
+
+    assert positions - {(case.switch, case.position) for case in CASES} == set()
+    assert len({str(case) for case in CASES}) == len(CASES)

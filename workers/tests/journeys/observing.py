@@ -9,8 +9,8 @@ from pytest_django.fixtures import Settings
 from bookings.models import Booking
 from payments.chapa.sandbox.server import RunningSandbox
 from payments.models import GatewayCall, LedgerEntry, Payment, Refund, Statement
+from workers.tests.journeys.cases import Case, State, Told
 from workers.tests.journeys.cast import QUIET
-from workers.tests.journeys.troubles import Case, State, Told
 
 _NORMAL = {**QUIET, "test_refunds": "on"}
 _SLOW = ("timeout", "drip")

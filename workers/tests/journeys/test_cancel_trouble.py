@@ -13,10 +13,11 @@ from events.delivery import drain_all
 from payments.chapa.sandbox.server import RunningSandbox
 from payments.models import LedgerEntry, Payment, Refund
 from payments.services.reconciling import check_due_payments
+from workers.tests.journeys.cases import Case, Expected
 from workers.tests.journeys.cast import QUIET, assert_paid_once, clock_at, tell_in_every_way
 from workers.tests.journeys.conftest import Client
 from workers.tests.journeys.observing import heard_by, state_of, trouble
-from workers.tests.journeys.troubles import CANCEL, Case, Expected
+from workers.tests.journeys.troubles import CANCEL
 
 pytestmark = pytest.mark.crash
 

@@ -12,6 +12,7 @@ from events.delivery import drain_all
 from payments.chapa.sandbox.server import RunningSandbox
 from payments.models import Payment
 from payments.services.reconciling import check_due_payments
+from workers.tests.journeys.cases import Case, Expected
 from workers.tests.journeys.cast import (
     QUIET,
     RESCUE,
@@ -22,7 +23,7 @@ from workers.tests.journeys.cast import (
 )
 from workers.tests.journeys.conftest import Client, Pay, held_booking
 from workers.tests.journeys.observing import heard_by, state_of, told_by, trouble
-from workers.tests.journeys.troubles import INITIALIZE, Case, Expected
+from workers.tests.journeys.troubles import INITIALIZE
 
 pytestmark = pytest.mark.crash
 

@@ -13,10 +13,11 @@ from payments.chapa.sandbox.server import RunningSandbox
 from payments.models import Payment
 from payments.services.reconciling import check_due_payments
 from payments.services.refunding import check_due_refunds
+from workers.tests.journeys.cases import Case, Expected
 from workers.tests.journeys.cast import QUIET, clock_at
 from workers.tests.journeys.conftest import Client
 from workers.tests.journeys.observing import heard_by, state_of, trouble
-from workers.tests.journeys.troubles import REFUND, VERIFY_REFUND, Case, Expected
+from workers.tests.journeys.troubles import REFUND, VERIFY_REFUND
 
 pytestmark = pytest.mark.crash
 

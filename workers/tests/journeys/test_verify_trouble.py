@@ -16,10 +16,11 @@ from payments.chapa.sandbox.server import RunningSandbox
 from payments.models import Statement
 from payments.services.reconciling import check_due_payments
 from payments.services.statement import compare_days
+from workers.tests.journeys.cases import Case, Expected
 from workers.tests.journeys.cast import QUIET, clock_at
 from workers.tests.journeys.conftest import Client
 from workers.tests.journeys.observing import heard_by, state_of, told_by, trouble
-from workers.tests.journeys.troubles import LISTS, STATEMENT, VERIFY, Case, Expected
+from workers.tests.journeys.troubles import LISTS, STATEMENT, VERIFY
 
 pytestmark = pytest.mark.crash
 
