@@ -6,6 +6,8 @@ from dataclasses import replace
 from decimal import Decimal
 from pathlib import Path
 
+from payments.chapa.client import ChapaClient
+from payments.chapa.sandbox.server import RunningSandbox
 from payments.chapa.wire import CheckoutRequest
 
 TEST_KEY = "CHASECK_TEST-abcdefghijklmnopqrstuvwxyz012345"
@@ -33,6 +35,18 @@ _CHECKOUT = CheckoutRequest(
 
 def a_checkout(tx_ref: str = "gz-1", **changes: object) -> CheckoutRequest:
     return replace(_CHECKOUT, tx_ref=tx_ref, **changes)  # type: ignore[arg-type]
+
+
+def client_of(sandbox: RunningSandbox, timeouts_s: tuple[float, float]) -> ChapaClient:
+    """Return a client with the key that this local Chapa accepts."""
+    connect_timeout_s, read_timeout_s = timeouts_s
+    return ChapaClient(
+        base_url=sandbox.base_url,
+        secret_key=sandbox.chapa.config.secret_keys[0],
+        checkout_hosts=(sandbox.checkout_host,),
+        connect_timeout_s=connect_timeout_s,
+        read_timeout_s=read_timeout_s,
+    )
 
 
 def captured(name: str) -> bytes:

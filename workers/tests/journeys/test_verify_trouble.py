@@ -1,9 +1,9 @@
 """Chapa answers a question badly, or says another thing than is true: docs/chapa.md, Trouble."""
 
+from contextlib import closing
 from datetime import timedelta
 
 import pytest
-from django.conf import settings as project_settings
 from django.core import mail
 from django.utils import timezone
 from pytest_django.fixtures import Settings
@@ -11,8 +11,8 @@ from pytest_django.fixtures import Settings
 from bookings.models import Booking
 from core.days import today
 from events.delivery import drain_all
-from payments.chapa.client import ChapaClient
 from payments.chapa.sandbox.server import RunningSandbox
+from payments.chapa.tests.cast import client_of
 from payments.models import Statement
 from payments.services.reconciling import check_due_payments
 from payments.services.statement import compare_days
@@ -84,16 +84,11 @@ def test_a_list_that_nobody_asks_for_is_whole_or_there_is_none(
 ) -> None:
     assert payment
     reference = chapa.store.transactions()[0].reference or ""
-    with trouble(chapa, settings, case):
-        client = ChapaClient(
-            base_url=chapa.base_url,
-            secret_key=project_settings.CHAPA_SECRET_KEY,
-            checkout_hosts=(chapa.checkout_host,),
-            connect_timeout_s=settings.CHAPA_TIMEOUTS_S[0],
-            read_timeout_s=settings.CHAPA_TIMEOUTS_S[1],
-        )
-        answer = (
-            client.transaction_events(reference) if case.switch == "events" else client.balances()
-        )
+    with (
+        trouble(chapa, settings, case),
+        closing(client_of(chapa, settings.CHAPA_TIMEOUTS_S)) as client,
+    ):
+        events = case.switch == "events"
+        answer = client.transaction_events(reference) if events else client.balances()
 
     assert Expected(answer.fetched.value) == case.expected
