@@ -16,12 +16,12 @@ class Told:
 
 @dataclass(frozen=True)
 class State:
-    """How things stand; of several payments the oldest is first."""
+    """How things stand; of several payments or refunds the oldest is first."""
 
     booking: str
     payments: tuple[str, ...]
     ledger: tuple[str, ...] = ()
-    refund: str = ""
+    refunds: tuple[str, ...] = ()
     statement: str = ""
 
 

@@ -45,7 +45,7 @@ def heard_by(kind: str) -> str:
 def state_of(booking: Booking) -> State:
     booking.refresh_from_db()
     payments = Payment.objects.order_by("created_at")
-    refund, statement = Refund.objects.first(), Statement.objects.first()
+    refunds, statement = Refund.objects.order_by("requested_at"), Statement.objects.first()
     return State(
         booking=booking.status,
         payments=tuple(payment.status for payment in payments),
@@ -53,6 +53,6 @@ def state_of(booking: Booking) -> State:
             f"{entry.kind} {entry.amount} {entry.currency}"
             for entry in LedgerEntry.objects.order_by("id")
         ),
-        refund="" if refund is None else f"{refund.state} {refund.failure_reason}".strip(),
+        refunds=tuple(f"{refund.state} {refund.failure_reason}".strip() for refund in refunds),
         statement="" if statement is None else statement.state,
     )

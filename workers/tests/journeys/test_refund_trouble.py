@@ -69,7 +69,7 @@ def test_money_whose_order_back_is_taken_badly_goes_back_once_or_before_a_person
     look_for_days(comes_late)
 
     assert Expected(heard, None, then, state_of(booking)) == case.expected
-    assert refunds_asked() == (2 if "requested" in then.refund else 1)
+    assert refunds_asked() == (2 if "requested" in then.refunds else 1)
     assert len(chapa.store.refunds()) == ("refunded" in state_of(booking).payments)
 
 

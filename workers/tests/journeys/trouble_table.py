@@ -89,7 +89,7 @@ def _state(state: State | None) -> str:
     said = [
         f"booking {state.booking}",
         f"payment {', then another: '.join(state.payments)}",
-        f"refund {state.refund}" if state.refund else "",
+        f"refund {', then another: '.join(state.refunds)}" if state.refunds else "",
         " and ".join(state.ledger),
         f"statement {state.statement}" if state.statement else "",
     ]

@@ -95,9 +95,9 @@ CANCEL = [
 ]
 
 
-def _ordered(refund: str, *, gone: bool = False) -> State:
+def _ordered(*refunds: str, gone: bool = False) -> State:
     ledger = (_CAME, "refund 3700.00 ETB") if gone else (_CAME,)
-    return State("cancelled", ("refunded" if gone else "succeeded",), ledger, refund)
+    return State("cancelled", ("refunded" if gone else "succeeded",), ledger, refunds)
 
 
 _REQUESTED, _SUBMITTED, _UNKNOWN = (
@@ -105,7 +105,7 @@ _REQUESTED, _SUBMITTED, _UNKNOWN = (
 )
 _BACK = _ordered("succeeded", gone=True)
 _REFUND_REFUSED = _ordered("failed refund_refused")
-_GONE_ALL_THE_SAME = _ordered("failed refund_refused", gone=True)
+_GONE_ALL_THE_SAME = _ordered("failed refund_refused", "succeeded", gone=True)
 _IN_TEST_MODE = _ordered("failed refund_refused_in_test_mode")
 _BACK_WITH_US = _ordered("failed refund_reversed")
 
