@@ -184,6 +184,20 @@ def test_a_booking_that_is_not_held_cannot_be_paid_again(
 
 
 def test_while_chapa_is_silent_the_page_says_so(chapa: RunningSandbox) -> None:
+    payment = returned(BookingFactory.create())
+    chapa.faults.set({"verify": "500"})
+    settle(payment, timezone.now())
+    assert "Chapa does not answer us at the moment" in page().content.decode()
+
+    chapa.faults.clear()
+    settle(payment, timezone.now())
+
+    text = page().content.decode()
+    assert "This takes a few seconds" in text
+    assert "Chapa does not answer" not in text
+
+
+def test_paying_again_while_chapa_is_silent_says_so(chapa: RunningSandbox) -> None:
     returned(BookingFactory.create(), status="failed")
     chapa.faults.set({"initialize": "500"})
 

@@ -15,6 +15,7 @@ from bookings.tests.cast import (
     RunningSandbox,
     at_chapa,
     client_of,
+    deliver_at,
     key,
     pay_silently,
     payment_for,
@@ -22,6 +23,7 @@ from bookings.tests.cast import (
 )
 from bookings.tests.factories import BookingFactory
 from core.models import User
+from events.base import Group
 from events.models import Event
 from payments.services.checkout import waiting_slot
 from payments.services.status import Payment
@@ -239,6 +241,23 @@ def test_when_half_the_threads_wait_the_next_start_is_answered_at_once(
     assert answer.status_code == 202
     assert chapa.store.calls(payment.tx_ref)["initialize"] == 0
     assert payment.asking_until is None
+
+
+def test_while_chapa_is_away_a_start_is_answered_at_once_and_opened_when_it_is_back(
+    chapa: RunningSandbox, booking: Booking
+) -> None:
+    chapa.faults.set({"initialize": "500"})
+    for _ in range(3):
+        assert start(BookingFactory.create()).status_code == 202
+
+    answer = start(booking)
+
+    assert (answer.status_code, answer["Retry-After"]) == (202, "3")
+    payment = Payment.objects.get(reference=booking.id)
+    assert chapa.store.calls(payment.tx_ref)["initialize"] == 0
+    chapa.faults.clear()
+    deliver_at(timezone.now() + timedelta(seconds=31), Group.CHAPA)
+    assert start(booking).json()["checkout_url"] is not None
 
 
 def test_the_payments_of_a_booking_are_listed_to_its_traveller(booking: Booking) -> None:

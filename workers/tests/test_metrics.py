@@ -14,6 +14,8 @@ from prometheus_client.parser import text_string_to_metric_families
 from core.ids import new_id
 from events.models import Delivery, Event, Replay, ReplayItem
 from events.timing import time_handler
+from payments.models import GatewayCall
+from payments.tests.factories import PaymentFactory
 from workers.console.metric_queries import QUERIES
 
 Sample = tuple[str, ...]
@@ -128,6 +130,33 @@ def test_a_snapshot_that_is_held_grows_old(client: Client, other: Any) -> None:
     assert told[("guzo_oldest_xmin_transactions",)] >= 5
     other.rollback()
     assert scrape(client)[("guzo_oldest_snapshot_seconds",)] < 1
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize(
+    ("outcomes", "silent_s"),
+    [
+        ([], 0),
+        (["transient", "pending"], 0),
+        (["paid", "transient", "unknown"], 200),
+        (["unknown", "unrecognised", "transient"], 100),
+        (["transient", "transient", "transient"], 300),
+    ],
+)
+def test_how_long_chapa_is_silent(client: Client, outcomes: list[str], silent_s: int) -> None:
+    """One question every 100 s, the last one 100 s ago."""
+    for number, outcome in enumerate(reversed(outcomes), start=1):
+        GatewayCall.objects.create(
+            payment=PaymentFactory.create(),
+            kind="verify",
+            asked_at=timezone.now() - timedelta(seconds=100 * number),
+            took_ms=1,
+            outcome=outcome,
+            evidence={},
+            actor="test",
+        )
+
+    assert scrape(client)[("guzo_chapa_silent_seconds",)] == pytest.approx(silent_s, abs=30)
 
 
 @pytest.mark.django_db(transaction=True)
