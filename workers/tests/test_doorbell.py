@@ -16,8 +16,8 @@ from django.utils import timezone
 
 from bookings.events import BookingConfirmed
 from bookings.models import Booking
+from bookings.tests.cast import payment_for
 from bookings.tests.factories import BookingFactory
-from core.ids import new_id
 from core.tests.threads import eventually
 from events.base import Group
 from events.models import LaneGroup, Receipt
@@ -88,16 +88,25 @@ def worker(transactional_db: None, celery_process: None) -> None:
     app.control.purge()
 
 
+def _paid() -> Booking:
+    booking = BookingFactory.create()
+    booking.status = Booking.Status.CONFIRMED
+    booking.paid_by = payment_for(booking, status="succeeded").id
+    booking.save()
+    return booking
+
+
 def _confirm(booking: Booking) -> int:
+    assert booking.paid_by
     with transaction.atomic():
         return record(
-            BookingConfirmed(booking_id=booking.id, payment_id=new_id(), late=False),
+            BookingConfirmed(booking_id=booking.id, payment_id=booking.paid_by, late=False),
             at=timezone.now(),
         )
 
 
 def test_an_event_rings_a_worker_within_a_moment(worker: None) -> None:
-    booking = BookingFactory.create(status=Booking.Status.CONFIRMED, paid_by=new_id())
+    booking = _paid()
     with running_relay():
         eventually(is_asleep)
 
@@ -108,7 +117,7 @@ def test_an_event_rings_a_worker_within_a_moment(worker: None) -> None:
 
 
 def test_what_was_recorded_while_no_relay_ran_is_found_at_its_start(worker: None) -> None:
-    booking = BookingFactory.create(status=Booking.Status.CONFIRMED, paid_by=new_id())
+    booking = _paid()
     event_id = _confirm(booking)
 
     with running_relay():
@@ -119,7 +128,7 @@ def test_events_are_followed_without_celery_or_a_broker(
     transactional_db: None, tmp_path: Path
 ) -> None:
     with following(tmp_path / "log") as process:
-        booking = BookingFactory.create(status=Booking.Status.CONFIRMED, paid_by=new_id())
+        booking = _paid()
         event_id = _confirm(booking)
 
         eventually(lambda: Receipt.objects.filter(event_id=event_id).exists())

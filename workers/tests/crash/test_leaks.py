@@ -70,7 +70,9 @@ def test_no_log_and_no_refusal_tells_a_person_or_a_secret(
     tour = Tour(trip)
     token = str(trip.session.headers["Authorization"]).removeprefix("Bearer ")
     return_key = _pay_and_return(fleet, trip, tour, mailbox[0])
-    ((reference,),) = fleet.sql("select gateway_reference from payments_payment")
+    ((reference,),) = fleet.sql(
+        "select gateway_reference from payments_payment where id = %s", trip.payment["id"]
+    )
     secrets = {
         # Opens a page with the payer's name and number.
         "reference of Chapa's": reference,
