@@ -7,12 +7,10 @@ from bookings.mails import Letter, booking_of, mailing_travellers
 from bookings.models import Booking, Mail
 from payments.services import refunds, status
 
-_HERE = (status.Payment.Status.SUCCEEDED, status.Payment.Status.PARTIALLY_REFUNDED)
-
 
 def _confirmation(event: BookingConfirmed) -> Letter:
     booking, payment = booking_of(event.booking_id), status.get(event.payment_id)
-    is_paid = booking.paid_by == payment.id and payment.status in _HERE
+    is_paid = booking.paid_by == payment.id and payment.is_paid
     return Letter(
         booking,
         is_true=booking.status == Booking.Status.CONFIRMED and is_paid,
@@ -54,7 +52,7 @@ def _what_arrived(booking_id: UUID) -> str:
     `gone` if it went back, or a person has decided that it does; nothing if none came.
     """
     paid = [each for each in status.all_for(booking_id) if each.captured_amount > 0]
-    if any(each.status in _HERE for each in paid):
+    if any(each.is_paid for each in paid):
         return "here"
     in_review = [each for each in paid if each.status == status.Payment.Status.IN_REVIEW]
     if any(refunds.left_of(each).amount > 0 for each in in_review):
