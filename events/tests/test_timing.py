@@ -116,7 +116,7 @@ folder.rename(folder.with_name("away"))
 if not os.fork():
     run()
     os._exit(7)
-print(os.waitstatus_to_exitcode(os.wait()[1]))
+print(os.waitstatus_to_exitcode(os.wait()[1]), flush=True)
 os.kill(os.getpid(), signal.SIGKILL)
 """
 
