@@ -6,7 +6,7 @@ from datetime import datetime
 from uuid import UUID
 
 import structlog
-from django.db import connection, transaction
+from django.db import transaction
 from django.db.models import Count, Q, QuerySet
 
 from core.errors import Conflict, NotFound, ReasonMissing
@@ -52,15 +52,12 @@ def note_differences(
     at: datetime,
 ) -> dict[str, int]:
     """
-    Write down what a locked statement found, and that what it did not find any more is gone.
+    Write down what a statement found, and that what it did not find any more is gone.
 
-    Call inside a transaction; repeating changes nothing but when it was last seen. What a person
-    resolved stays so unless its facts are others now. `looked_at` are all references that were
-    compared.
+    Call inside a transaction in which no other statement can end; repeating changes nothing but
+    when it was last seen. What a person resolved stays so unless its facts are others now.
+    `looked_at` are all references that were compared.
     """
-    with connection.cursor() as cursor:
-        # Statements of other days that hold some of the same may end at the same time.
-        cursor.execute("select pg_advisory_xact_lock(hashtext('payments_statement'))")
     known = {
         (each.reference, each.kind): each
         for each in StatementDifference.objects.select_for_update().filter(

@@ -14,7 +14,7 @@ from uuid import UUID
 
 import structlog
 from django.conf import settings
-from django.db import transaction
+from django.db import connection, transaction
 from django.db.models import Min
 
 from core.causality import current_cause
@@ -90,23 +90,33 @@ def compare_days(
     return statement
 
 
+def _lock_statements() -> None:
+    """
+    Let no other statement begin or end before this transaction does.
+
+    Two of the same days would both begin; two of other days may hold some of the same differences.
+    """
+    with connection.cursor() as cursor:
+        cursor.execute("select pg_advisory_xact_lock(hashtext('payments_statement'))")
+
+
+@transaction.atomic
 def _begin(since: date, until: date, at: datetime) -> Statement:
     """Return the run of these days that was left unfinished, unless it is too old, or a new one."""
     days = {"since": since, "until": until, "mode": settings.CHAPA_MODE, "state": State.READING}
+    _lock_statements()
     unfinished = Statement.objects.filter(**days).first()
-    if unfinished is not None and at >= unfinished.started_at + _PAGES_LIVE:
-        Statement.objects.filter(id=unfinished.id, state=State.READING).update(
-            state=State.GIVEN_UP, finished_at=at
-        )
-    statement, _ = Statement.objects.get_or_create(
+    if unfinished is not None and at < unfinished.started_at + _PAGES_LIVE:
+        return unfinished
+    if unfinished is not None:
+        unfinished.state, unfinished.finished_at = State.GIVEN_UP, at
+        unfinished.save(update_fields=["state", "finished_at"])
+    return Statement.objects.create(
         **days,
-        defaults={
-            "started_at": at,
-            "reads_back_to": _oldest_of(_window(since, until, at)),
-            "actor": current_cause().actor,
-        },
+        started_at=at,
+        reads_back_to=_oldest_of(_window(since, until, at)),
+        actor=current_cause().actor,
     )
-    return statement
 
 
 def _window(since: date, until: date, asked_at: datetime) -> Window:
@@ -167,7 +177,8 @@ def _compare(statement: Statement, at: datetime) -> None:
     found = compare(ours, theirs, window)
     looked_at = in_window | {here.reference for here in ours}
     with transaction.atomic():
-        locked = Statement.objects.select_for_update().get(id=statement.id)
+        _lock_statements()
+        locked = Statement.objects.get(id=statement.id)
         if locked.state != State.READING:
             return
         noted = note_differences(locked, found, looked_at, window, at)
