@@ -53,6 +53,10 @@ class Context:
     at: datetime
 
     @property
+    def age(self) -> timedelta:
+        return self.at - self.occurred_at
+
+    @property
     def is_rerun(self) -> bool:
         return self.generation > 0
 

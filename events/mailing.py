@@ -130,9 +130,8 @@ def _send(letter: EmailMessage, mail: EventMail, context: Context) -> None:
     try:
         _hand_over(letter, mail)
     except MailNotTaken as away:
-        age = context.at - context.occurred_at
-        if age < MAIL_OUTAGE:
-            raise RetryAfter(patience(age), str(away)) from away
+        if context.age < MAIL_OUTAGE:
+            raise RetryAfter(patience(context.age), str(away)) from away
         raise
     failpoint("mail.accepted")
     # Evidence, so committed at once: whoever is late to write the receipt must not send it again.

@@ -69,20 +69,19 @@ def _ask_notified(event: WebhookReceived, context: Context) -> Answer | None:
     try:
         return _ask(payment, context, only_if=not_asked_since)
     except ChapaSilent as silence:
-        if context.at - context.occurred_at < OUTAGE:
+        if context.age < OUTAGE:
             raise RetryAfter(_pause(context), f"no answer: {silence}") from silence
         raise
 
 
 def _pause(context: Context) -> timedelta:
-    return min(patience(context.at - context.occurred_at), _LONGEST_PAUSE)
+    return min(patience(context.age), _LONGEST_PAUSE)
 
 
 def _look_again_later(event: WebhookReceived, context: Context) -> None:
-    age = context.at - context.occurred_at
     for look in _LOOKS:
-        if event.tx_ref and age < look:
-            raise RetryAfter(look - age, "no payment has this tx_ref")
+        if event.tx_ref and context.age < look:
+            raise RetryAfter(look - context.age, "no payment has this tx_ref")
 
 
 def _write_notified(event: WebhookReceived, answer: Answer | None, context: Context) -> None:
@@ -139,9 +138,8 @@ def _ask_close(event: PaymentCancelled | PaymentExpired, context: Context) -> No
         return
     wait_for_chapa(context)
     if close_link(payment, context.at) in (Closing.UNKNOWN, Closing.CONFIG_ERROR):
-        age = context.at - context.occurred_at
-        if age < OUTAGE:
-            raise RetryAfter(patience(age), "the link may live")
+        if context.age < OUTAGE:
+            raise RetryAfter(patience(context.age), "the link may live")
         raise ChapaSilent("the link may live")
 
 

@@ -18,7 +18,7 @@ _SOONEST = timedelta(seconds=30)
 
 def _ask(event: RefundRequested, context: Context) -> Submission | None:
     wait_for_chapa(context)
-    pause = max(patience(context.at - context.occurred_at), _SOONEST)
+    pause = max(patience(context.age), _SOONEST)
     if Refund.objects.filter(id=event.refund_id, state=Refund.State.REQUESTED).exists():
         _find_chapa_there(event, context, pause)
     answer = submit_refund(refund_id=event.refund_id, at=context.at)
