@@ -13,7 +13,8 @@ from payments.claim import statuses_that_know
 from payments.events import PaymentCancelled, PaymentExpired, PaymentInitiated, WebhookReceived
 from payments.models import Payment
 from payments.services.breaker import resting_for
-from payments.services.checkout import close_link, open_checkout
+from payments.services.checkout import open_checkout
+from payments.services.closing import close_link
 from payments.services.hints import end_search
 from payments.services.leasing import ALWAYS, PaymentBusy
 from payments.services.recording import cancel_pending

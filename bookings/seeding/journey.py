@@ -10,7 +10,7 @@ from bookings.services.ending import cancel_booking, expire_hold
 from bookings.services.holding import Stay, hold_booking
 from bookings.services.paying import apply_payment
 from core.models import User
-from payments.services import checkout, seeding, status
+from payments.services import checkout, closing, seeding, status
 from payments.services.seeding import Outcome
 
 
@@ -68,7 +68,7 @@ class Journey:
         """Let the hold run out; what is still open ends with it, as Chapa cannot be asked."""
         self.at = max(self.at, self.booking.hold_expires_at) + timedelta(minutes=1)
         for payment in status.all_for(self.booking.id):
-            checkout.expire_payment(payment_id=payment.id, at=self.at)
+            closing.expire_payment(payment_id=payment.id, at=self.at)
         expire_hold(booking_id=self.booking.id, at=self.at)
 
     def cancel(self) -> None:

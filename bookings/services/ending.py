@@ -19,7 +19,7 @@ from core.errors import Conflict
 from core.models import User
 from core.money import Money
 from events.outbox import record
-from payments.services import checkout, refunds, status
+from payments.services import checkout, closing, refunds, status
 from payments.services.breaker import Breaker
 from payments.services.leasing import PaymentBusy
 
@@ -98,7 +98,7 @@ def expire_hold(*, booking_id: UUID, at: datetime, breaker: Breaker | None = Non
         if any(refunds.is_whole(payment) for payment in payments):
             return "paid"
         for payment in payments:
-            checkout.expire_payment(payment_id=payment.id, at=at)
+            closing.expire_payment(payment_id=payment.id, at=at)
         booking.status = Booking.Status.EXPIRED
         booking.ended_at = at
         booking.save(update_fields=["status", "ended_at"])
@@ -162,7 +162,7 @@ def _latest_end(first_end: datetime) -> datetime:
 def _close_and_ask(payment: status.Payment, at: datetime, breaker: Breaker) -> bool:
     """Return whether Chapa answered both; someone else's asking leaves it as open as silence."""
     try:
-        answered = checkout.close_checkout(payment_id=payment.id, at=at) is None
+        answered = closing.close_checkout(payment_id=payment.id, at=at) is None
     except PaymentBusy:
         return False
     breaker.note(answered=answered)

@@ -1,10 +1,9 @@
-"""Open a payment and its checkout page at Chapa, and close them again."""
+"""Open a payment and its checkout page at Chapa."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import datetime, timedelta
-from enum import StrEnum
+from datetime import datetime
 from uuid import UUID
 
 import structlog
@@ -17,19 +16,12 @@ from core.models import User
 from core.money import Money
 from events.outbox import record
 from payments import gateway, schedule, states
-from payments.chapa.wire import (
-    LARGEST_AMOUNT,
-    CheckoutRequest,
-    Closing,
-    Initialization,
-    Opening,
-)
-from payments.events import PaymentExpired, PaymentFailed, PaymentInitiated
+from payments.chapa.wire import LARGEST_AMOUNT, CheckoutRequest, Initialization, Opening
+from payments.events import PaymentFailed, PaymentInitiated
 from payments.models import Payment
 from payments.services.breaker import GatewayUnavailable, away_for, starting_refused_for
+from payments.services.closing import close_older_links
 from payments.services.leasing import LEASE
-from payments.services.settling import settle_payment
-from payments.settlement import NoAnswer
 
 log = structlog.get_logger(__name__)
 
@@ -37,10 +29,6 @@ __all__ = [
     "AmountNotCollectable",
     "OpenedPayment",
     "Opening",
-    "Silence",
-    "close_checkout",
-    "close_link",
-    "expire_payment",
     "find_payment_by_return_key",
     "lock_payments",
     "open_checkout",
@@ -48,21 +36,11 @@ __all__ = [
     "waiting_slot",
 ]
 
-# How long after it failed a link can still be paid: Chapa's longest dashboard setting.
-LINK_LIFE = timedelta(minutes=60)
-
 
 class AmountNotCollectable(Conflict):
     """Chapa does not collect this amount at once."""
 
     code = "amount_not_collectable"
-
-
-class Silence(StrEnum):
-    """What Chapa left open."""
-
-    NO_VERIFICATION = "no_verification"
-    LINK_MAY_LIVE = "link_may_live"
 
 
 @dataclass(frozen=True)
@@ -149,41 +127,12 @@ def open_checkout(*, payment_id: UUID, at: datetime) -> Opening:
     lease.
     """
     payment = Payment.objects.select_related("payer").get(id=payment_id)
-    _close_older_links(payment, at)
+    close_older_links(payment, at)
     return_key = new_secret()
     answer = gateway.initialize(payment, _request(payment, return_key), at)
     with transaction.atomic():
         _write_opening(payment_id, answer, return_key, at)
     return answer.opening
-
-
-def close_checkout(*, payment_id: UUID, at: datetime) -> Silence | None:
-    """
-    Close a payment's link at Chapa and ask once more what became of it.
-
-    Afterwards the payment's own status tells whether money arrived. Returns why Chapa's silence
-    leaves that open, or None if it answered.
-
-    :raises PaymentBusy: if someone is asking already.
-    """
-    payment = Payment.objects.get(id=payment_id)
-    closing = close_link(payment, at)
-    verdict = settle_payment(payment_id=payment_id, at=at)
-    if isinstance(verdict, NoAnswer):
-        return Silence.NO_VERIFICATION
-    if closing in (Closing.UNKNOWN, Closing.CONFIG_ERROR):
-        return Silence.LINK_MAY_LIVE
-    return None
-
-
-def expire_payment(*, payment_id: UUID, at: datetime) -> None:
-    """Give up a pending payment because what it paid for is released, in that same transaction."""
-    payment = Payment.objects.select_for_update().get(id=payment_id)
-    if not Payment.objects.filter(id=payment_id, status=states.PENDING).update(
-        status=states.EXPIRED
-    ):
-        return
-    record(PaymentExpired(payment_id=payment.id, reference=payment.reference), at=at)
 
 
 def find_payment_by_return_key(key: str) -> Payment | None:
@@ -249,21 +198,3 @@ def _write_opening(payment_id: UUID, answer: Initialization, return_key: str, at
             "status",
         ]
     )
-
-
-def _close_older_links(payment: Payment, at: datetime) -> None:
-    for older in Payment.objects.filter(
-        reference=payment.reference,
-        status__in=[states.FAILED, states.CANCELLED, states.EXPIRED],
-        link_closed_at__isnull=True,
-        created_at__gt=at - LINK_LIFE,
-    ).exclude(checkout_url=""):
-        close_link(older, at)
-
-
-def close_link(payment: Payment, at: datetime) -> Closing:
-    """Close a link at Chapa. One that it does not know is not closed: it may still be opening."""
-    closing = gateway.cancel(payment, at).closing
-    if closing in (Closing.CLOSED, Closing.ALREADY_CLOSED):
-        Payment.objects.filter(id=payment.id).update(link_closed_at=at)
-    return closing

@@ -17,15 +17,12 @@ from payments.chapa.wire import Outcome
 from payments.models import GatewayCall, Payment
 from payments.services.checkout import (
     Opening,
-    Silence,
-    close_checkout,
-    close_link,
-    expire_payment,
     find_payment_by_return_key,
     open_checkout,
     open_payment,
     waiting_slot,
 )
+from payments.services.closing import Silence, close_checkout, close_link, expire_payment
 from payments.services.leasing import LEASE, PaymentBusy, take_lease
 from payments.tests.cast import RunningSandbox, answer_about, at_chapa, events_of, write
 from payments.tests.factories import NOW, PaymentFactory

@@ -7,7 +7,8 @@ from django.db import transaction
 from core.transactions import NetworkInTransaction
 from payments import gateway
 from payments.models import GatewayCall, Payment
-from payments.services.checkout import close_link, open_checkout
+from payments.services.checkout import open_checkout
+from payments.services.closing import close_link
 from payments.services.refunding import settle_refund, submit_refund
 from payments.services.refunds import request_system_refund
 from payments.services.settling import ask_chapa, settle_payment

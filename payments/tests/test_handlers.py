@@ -13,7 +13,8 @@ from events.base import Group
 from events.delivery import drain_group
 from events.models import Delivery, Receipt
 from payments.models import Payment
-from payments.services.checkout import expire_payment, open_checkout
+from payments.services.checkout import open_checkout
+from payments.services.closing import expire_payment
 from payments.services.leasing import take_lease
 from payments.services.recording import cancel_pending
 from payments.services.settling import settle_payment

@@ -1,0 +1,71 @@
+"""Close checkout links at Chapa, and give up payments."""
+
+from datetime import datetime, timedelta
+from enum import StrEnum
+from uuid import UUID
+
+from events.outbox import record
+from payments import gateway, states
+from payments.chapa.wire import Closing
+from payments.events import PaymentExpired
+from payments.models import Payment
+from payments.services.settling import settle_payment
+from payments.settlement import NoAnswer
+
+# How long after it failed a link can still be paid: Chapa's longest dashboard setting.
+LINK_LIFE = timedelta(minutes=60)
+
+
+class Silence(StrEnum):
+    """What Chapa left open."""
+
+    NO_VERIFICATION = "no_verification"
+    LINK_MAY_LIVE = "link_may_live"
+
+
+def close_checkout(*, payment_id: UUID, at: datetime) -> Silence | None:
+    """
+    Close a payment's link at Chapa and ask once more what became of it.
+
+    Afterwards the payment's own status tells whether money arrived. Returns why Chapa's silence
+    leaves that open, or None if it answered.
+
+    :raises PaymentBusy: if someone is asking already.
+    """
+    payment = Payment.objects.get(id=payment_id)
+    closing = close_link(payment, at)
+    verdict = settle_payment(payment_id=payment_id, at=at)
+    if isinstance(verdict, NoAnswer):
+        return Silence.NO_VERIFICATION
+    if closing in (Closing.UNKNOWN, Closing.CONFIG_ERROR):
+        return Silence.LINK_MAY_LIVE
+    return None
+
+
+def close_link(payment: Payment, at: datetime) -> Closing:
+    """Close a link at Chapa. One that it does not know is not closed: it may still be opening."""
+    closing = gateway.cancel(payment, at).closing
+    if closing in (Closing.CLOSED, Closing.ALREADY_CLOSED):
+        Payment.objects.filter(id=payment.id).update(link_closed_at=at)
+    return closing
+
+
+def close_older_links(payment: Payment, at: datetime) -> None:
+    """Close the links of the payment's reference that were given up and can still be paid."""
+    for older in Payment.objects.filter(
+        reference=payment.reference,
+        status__in=[states.FAILED, states.CANCELLED, states.EXPIRED],
+        link_closed_at__isnull=True,
+        created_at__gt=at - LINK_LIFE,
+    ).exclude(checkout_url=""):
+        close_link(older, at)
+
+
+def expire_payment(*, payment_id: UUID, at: datetime) -> None:
+    """Give up a pending payment because what it paid for is released, in that same transaction."""
+    payment = Payment.objects.select_for_update().get(id=payment_id)
+    if not Payment.objects.filter(id=payment_id, status=states.PENDING).update(
+        status=states.EXPIRED
+    ):
+        return
+    record(PaymentExpired(payment_id=payment.id, reference=payment.reference), at=at)
