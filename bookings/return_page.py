@@ -1,5 +1,8 @@
 """The page a traveller comes back to. Whoever holds the key sees this stay's state, no more."""
 
+import re
+from datetime import timedelta
+
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.shortcuts import render
 from django.utils import timezone
@@ -15,6 +18,8 @@ from payments.services import checkout, hints, status
 # Not `no-referrer`: under it a browser sends `Origin: null`, and the form below would be refused.
 HEADERS = {"Cache-Control": "no-store", "Referrer-Policy": "same-origin"}
 _MAY_STILL_BE_PAID = ("failed", "cancelled")
+_LONG = timedelta(minutes=2).total_seconds()
+_SECONDS = re.compile(r"[0-9]{1,12}")
 
 
 @method_decorator(csrf_protect, name="dispatch")
@@ -69,12 +74,16 @@ class ReturnPage(View):
         waiting = payment is not None and _is_waiting(payment, held=held)
         silent = waiting and payment is not None and status.is_unanswered(payment)
         may_retry = held and payment is not None and payment.status in _MAY_STILL_BE_PAID
+        now = int(timezone.now().timestamp())
+        since = _shown_since(request, now)
         values = {
             "payment": payment,
             "booking": booking,
             "problem": problem,
             "waiting": waiting,
             "silent": silent,
+            "since": since,
+            "long": now - since >= _LONG,
             # Never a second button while the first payment may have arrived.
             "may_retry": may_retry and not waiting,
             "looks_again": waiting or may_retry,
@@ -83,6 +92,12 @@ class ReturnPage(View):
         for name, value in HEADERS.items():
             page.headers[name] = value
         return page
+
+
+def _shown_since(request: HttpRequest, now: int) -> int:
+    """Return when this page was first shown, as its own address says. It changes words only."""
+    said = request.GET.get("since", "")
+    return min(int(said), now) if _SECONDS.fullmatch(said) else now
 
 
 def _is_waiting(payment: status.Payment, *, held: bool) -> bool:

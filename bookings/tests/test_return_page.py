@@ -63,6 +63,39 @@ def test_the_page_tells_how_things_stand(
 
 
 @pytest.mark.django_db
+@pytest.mark.parametrize(
+    ("came_back_ago", "heading", "seconds"),
+    [(100, "We are checking", 3), (120, "We are still checking", 15), (-60, "We are checking", 3)],
+)
+def test_who_has_waited_for_long_is_told_what_comes_next(
+    came_back_ago: int, heading: str, seconds: int
+) -> None:
+    returned(BookingFactory.create())
+    since = int(timezone.now().timestamp()) - came_back_ago
+
+    text = Client().get(f"/return/{KEY}", {"since": since}).content.decode()
+
+    assert f"<h1>{heading} your payment" in text
+    assert ("You can close this page" in text) == (seconds == 15)
+    assert "Pay again" not in text
+    again = re.search(r'http-equiv="refresh" content="(\d+); url=\?since=(\d+)"', text)
+    assert again is not None
+    assert int(again[1]) == seconds
+    assert int(again[2]) == pytest.approx(since if came_back_ago > 0 else since - 60, abs=2)
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize("since", ["", "soon", "-1", "1.5", "9" * 5000, "٣", "1;url=//evil.et"])
+def test_a_made_up_beginning_is_now(since: str) -> None:
+    returned(BookingFactory.create())
+
+    text = Client().get(f"/return/{KEY}", {"since": since}).content.decode()
+
+    assert "<h1>We are checking your payment" in text
+    assert "evil" not in text
+
+
+@pytest.mark.django_db
 def test_nobody_may_keep_the_page_or_learn_its_address_from_it() -> None:
     booking = BookingFactory.create()
     payment = returned(booking, status="failed")
