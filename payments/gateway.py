@@ -2,9 +2,10 @@
 The only way from here to Chapa: never inside a transaction, and every call leaves its evidence.
 """
 
+import math
 import time
 from collections.abc import Callable
-from datetime import datetime
+from datetime import datetime, timedelta
 from functools import lru_cache
 from threading import BoundedSemaphore
 from typing import Protocol, TypeVar
@@ -31,6 +32,8 @@ waiting_slots = BoundedSemaphore(max(1, settings.WEB_THREADS // 2))
 
 
 class Answer(Protocol):
+    @property
+    def retry_after(self) -> timedelta: ...
     @property
     def http_status(self) -> int | None: ...
     @property
@@ -122,6 +125,7 @@ def _call(
     at: datetime,
 ) -> tuple[A, GatewayCall]:
     answer, took_ms = _timed(ask)
+    wish_s = math.ceil(answer.retry_after.total_seconds())
     call = GatewayCall.objects.create(
         payment=payment,
         kind=kind,
@@ -129,7 +133,7 @@ def _call(
         took_ms=took_ms,
         http_status=answer.http_status,
         outcome=outcome(answer),
-        evidence=answer.evidence,
+        evidence=answer.evidence | ({"retry_after_s": wish_s} if wish_s else {}),
         actor=current_cause().actor,
     )
     return answer, call

@@ -7,7 +7,7 @@ from functools import partial
 from typing import TypeVar
 from urllib.parse import quote, urlsplit
 
-from payments.chapa.transport import Answer, NoAnswer, Transport
+from payments.chapa.transport import NoAnswer, Transport
 from payments.chapa.wire import (
     Balances,
     Cancellation,
@@ -33,10 +33,11 @@ from payments.chapa.wire import (
     refund_form,
 )
 
-S = TypeVar("S")
-Patient = TypeVar(
-    "Patient",
+S = TypeVar(
+    "S",
+    Initialization,
     Verification,
+    Cancellation,
     RefundSubmission,
     RefundVerification,
     TransactionPage,
@@ -94,8 +95,10 @@ class ChapaClient:
             "POST",
             "/transaction/initialize",
             Initialization.unanswered,
-            lambda answer: parse_initialization(
-                answer.http_status, answer.body, self._checkout_hosts, allow_http=self._allow_http
+            partial(
+                parse_initialization,
+                checkout_hosts=self._checkout_hosts,
+                allow_http=self._allow_http,
             ),
             payload=request.to_wire(),
         )
@@ -107,7 +110,7 @@ class ChapaClient:
         :raises ValueError: if the reference is not one that Guzo could have made.
         """
         path = f"/transaction/verify/{_path_part(tx_ref)}"
-        return self._ask("GET", path, Verification.unanswered, _patient(parse_verification))
+        return self._ask("GET", path, Verification.unanswered, parse_verification)
 
     def cancel(self, tx_ref: str) -> Cancellation:
         """
@@ -117,12 +120,8 @@ class ChapaClient:
 
         :raises ValueError: if the reference is not one that Guzo could have made.
         """
-        return self._ask(
-            "PUT",
-            f"/transaction/cancel/{_path_part(tx_ref)}",
-            Cancellation.unanswered,
-            lambda answer: parse_cancellation(answer.http_status, answer.body),
-        )
+        path = f"/transaction/cancel/{_path_part(tx_ref)}"
+        return self._ask("PUT", path, Cancellation.unanswered, parse_cancellation)
 
     def refund(
         self,
@@ -148,8 +147,9 @@ class ChapaClient:
         form = refund_form(
             money_amount=money_amount, currency=currency, reference=reference, reason=reason
         )
-        read = _patient(parse_refund_submission)
-        return self._ask("POST", path, RefundSubmission.unanswered, read, form=form)
+        return self._ask(
+            "POST", path, RefundSubmission.unanswered, parse_refund_submission, form=form
+        )
 
     def verify_refund(self, refund_reference: str) -> RefundVerification:
         """
@@ -158,8 +158,7 @@ class ChapaClient:
         :raises ValueError: if the reference is malformed.
         """
         path = f"/refund/{check_reference(refund_reference)}/verify"
-        read = _patient(parse_refund_verification)
-        return self._ask("GET", path, RefundVerification.unanswered, read)
+        return self._ask("GET", path, RefundVerification.unanswered, parse_refund_verification)
 
     def list_transactions(self, *, page: int, per_page: int = 100) -> TransactionPage:
         """
@@ -172,7 +171,7 @@ class ChapaClient:
         if page < 1 or per_page < 1:
             raise ValueError("page and per_page must be positive")
         path = f"/transactions?page={page}&per_page={per_page}"
-        read = _patient(partial(parse_transaction_page, page=page))
+        read = partial(parse_transaction_page, page=page)
         return self._ask("GET", path, partial(TransactionPage.unanswered, page=page), read)
 
     def transaction_events(self, gateway_reference: str) -> TransactionEvents:
@@ -182,12 +181,11 @@ class ChapaClient:
         :raises ValueError: if the reference is malformed.
         """
         path = f"/transaction/events/{check_reference(gateway_reference)}"
-        read = _patient(parse_transaction_events)
-        return self._ask("GET", path, TransactionEvents.unanswered, read)
+        return self._ask("GET", path, TransactionEvents.unanswered, parse_transaction_events)
 
     def balances(self) -> Balances:
         """Return what the account holds. Changes nothing."""
-        return self._ask("GET", "/balances", Balances.unanswered, _patient(parse_balances))
+        return self._ask("GET", "/balances", Balances.unanswered, parse_balances)
 
     def close(self) -> None:
         """Give up the kept connections; the client still works afterwards."""
@@ -198,24 +196,21 @@ class ChapaClient:
         method: str,
         path: str,
         unanswered: Callable[[Evidence, int | None], S],
-        read: Callable[[Answer], S],
+        parse: Callable[[int, bytes], S],
         *,
         payload: Mapping[str, object] | None = None,
         form: Mapping[str, str] | None = None,
     ) -> S:
-        """Ask once; each call says itself what its answer means, and what silence does."""
+        """
+        Ask once; each call says itself what its answer means, and what silence does.
+
+        Beside it stands for how long Chapa wishes not to be asked.
+        """
         try:
             answer = self._transport.ask(method, path, payload, form=form)
         except NoAnswer as silence:
             return unanswered(_evidence(silence), silence.http_status)
-        return read(answer)
-
-
-def _patient(parse: Callable[[int, bytes], Patient]) -> Callable[[Answer], Patient]:
-    """Read an answer, and beside it for how long Chapa wishes not to be asked."""
-    return lambda answer: replace(
-        parse(answer.http_status, answer.body), retry_after=answer.retry_after
-    )
+        return replace(parse(answer.http_status, answer.body), retry_after=answer.retry_after)
 
 
 def _path_part(tx_ref: str) -> str:

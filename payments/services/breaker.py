@@ -9,6 +9,7 @@ from django.db.models import QuerySet
 
 from core.errors import Unavailable
 from payments.chapa.wire import Opening, Outcome
+from payments.chapa.wire.patience import LONGEST_PATIENCE
 from payments.chapa.wire.reading import says_nothing
 from payments.models import GatewayCall
 
@@ -32,12 +33,15 @@ def resting_for(at: datetime) -> timedelta | None:
 
 def away_for(at: datetime) -> timedelta | None:
     """
-    Return how long Chapa is taken to be away, or None unless it left the newest questions open.
+    Return how long Chapa is taken to be away, or None unless it left the newest questions open,
+    or wished at the newest not to be asked.
 
     Those are `SILENT_IN_A_ROW`, about as many payments: whoever asks about one again and again
     stops nobody. However many wait, no more than that and what is under way are asked meanwhile.
     """
-    newest = list(_calls(at)[:SILENT_IN_A_ROW])
+    newest = list(_calls(at, within=LONGEST_PATIENCE)[:SILENT_IN_A_ROW])
+    if newest and (wish := _rest(newest[0], at, _wish(newest[0]))):
+        return wish
     silent = {call.payment_id for call in newest if _is_silent(call)}
     return _rest(newest[-1], at) if len(silent) == SILENT_IN_A_ROW else None
 
@@ -75,7 +79,7 @@ def starting_refused_for(at: datetime) -> timedelta | None:
     return _rest(newest[1], at)
 
 
-def _calls(at: datetime) -> QuerySet[GatewayCall]:
+def _calls(at: datetime, *, within: timedelta = KEY_REFUSED_FOR) -> QuerySet[GatewayCall]:
     """
     Return what may be about everybody, the newest first.
 
@@ -83,7 +87,7 @@ def _calls(at: datetime) -> QuerySet[GatewayCall]:
     its own.
     """
     return GatewayCall.objects.filter(
-        asked_at__gt=at - KEY_REFUSED_FOR,
+        asked_at__gt=at - within,
         kind__in=(GatewayCall.Kind.INITIALIZE, GatewayCall.Kind.VERIFY),
         payment__mode=settings.CHAPA_MODE,
     ).order_by("-asked_at", "-id")
@@ -96,8 +100,13 @@ def _is_silent(call: GatewayCall) -> bool:
     return call.http_status is None or says_nothing(call.http_status)
 
 
-def _rest(call: GatewayCall, at: datetime) -> timedelta:
-    return min(call.asked_at + KEY_REFUSED_FOR - at, KEY_REFUSED_FOR)
+def _wish(call: GatewayCall) -> timedelta:
+    return timedelta(seconds=call.evidence.get("retry_after_s", 0))
+
+
+def _rest(call: GatewayCall, at: datetime, rest: timedelta = KEY_REFUSED_FOR) -> timedelta | None:
+    left = min(call.asked_at + rest - at, rest)
+    return left if left > timedelta(0) else None
 
 
 @dataclass

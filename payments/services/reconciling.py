@@ -18,7 +18,7 @@ from core.errors import TooMany
 from core.throttling import spend
 from payments import schedule
 from payments.models import Payment
-from payments.services.breaker import Breaker
+from payments.services.breaker import Breaker, away_for
 from payments.services.leasing import Claim, claim_due, release_lease
 from payments.services.settling import ask_leased, write_answer
 from payments.settlement import NoAnswer, Verdict
@@ -62,9 +62,10 @@ def check_due_payments(
     with Crew(_settle, most=most, name="sweep") as crew:
         sweep = _Sweep(crew, Breaker.at(started), clock, started, started + time_slice, limit)
         while True:
-            pause = sweep.ask_more(clock())
+            at = clock()
+            pause = sweep.ask_more(at)
             if crew.busy:
-                sweep.hear(pause)
+                sweep.hear(pause, at)
                 tell(sweep.verdicts)
             elif pause is None or sweep.is_over:
                 break
@@ -128,20 +129,21 @@ class _Sweep:
                 return 0
         return int(min(room - self.crew.busy, self.limit - self.asked))
 
-    def hear(self, pause: timedelta | None) -> None:
+    def hear(self, pause: timedelta | None, at: datetime) -> None:
         """Wait for an answer, or until the next turn."""
         for answer in self.crew.hear(timeout_s=None if pause is None else pause.total_seconds()):
-            self._note(answer)
+            self._note(answer, at)
 
-    def _note(self, answer: "Future[Verdict | _Unsettled]") -> None:
+    def _note(self, answer: "Future[Verdict | _Unsettled]", at: datetime) -> None:
         verdict = answer.result()
         if isinstance(verdict, _Unsettled):
             self.verdicts[verdict] += 1
             return
         self.verdicts[type(verdict).__name__] += 1
         self.breaker.note(answered=not isinstance(verdict, NoAnswer))
-        if isinstance(verdict, NoAnswer) and verdict.misconfigured:
-            self.is_over = True
+        if isinstance(verdict, NoAnswer):
+            # Chapa may have said how long it wishes to be left alone.
+            self.is_over = verdict.misconfigured or away_for(at) is not None
 
     def _log_progress(self, at: datetime) -> None:
         if self.told_at is None:

@@ -55,6 +55,7 @@ def call(
     mode: str = "test",
     payment: Payment | None = None,
     http_status: int | None = None,
+    retry_after_s: int = 0,
 ) -> Payment:
     payment = payment or PaymentFactory.create(mode=mode)
     GatewayCall.objects.create(
@@ -64,7 +65,7 @@ def call(
         took_ms=1,
         http_status=http_status,
         outcome=outcome,
-        evidence={},
+        evidence={"retry_after_s": retry_after_s} if retry_after_s else {},
         actor="test",
     )
     return payment
@@ -173,6 +174,45 @@ def test_any_answer_says_that_chapa_is_there(kind: str, outcome: str, http_statu
     call(kind, outcome, ago=1, http_status=http_status)
 
     assert away_for(NOW) is None
+
+
+@pytest.mark.django_db
+def test_for_as_long_as_chapa_wishes_nobody_asks() -> None:
+    call("verify", "transient", http_status=429, retry_after_s=120)
+
+    assert away_for(NOW) == timedelta(seconds=120)
+    assert away_for(NOW + timedelta(seconds=120) - MOMENT) == MOMENT
+    assert away_for(NOW + timedelta(seconds=120)) is None
+
+
+@pytest.mark.django_db
+def test_a_wish_ends_with_the_next_answer() -> None:
+    call("verify", "transient", ago=2, http_status=429, retry_after_s=120)
+    call("verify", "pending", ago=1, http_status=200)
+
+    assert away_for(NOW) is None
+
+
+@pytest.mark.parametrize("trouble", ["verify", "initialize"])
+def test_what_one_payment_heard_all_keep_to(chapa: RunningSandbox, trouble: str) -> None:
+    payments = [PaymentFactory.create(checkout_url="") for _ in range(5)]
+    for payment in payments[1:]:
+        open_checkout(payment_id=payment.id, at=NOW)
+    chapa.faults.set({"verify": "429 later" if trouble == "verify" else "ok"})
+    later = NOW + timedelta(seconds=61)
+    if trouble == "initialize":
+        chapa.faults.set({"initialize": "429 later"})
+        open_checkout(payment_id=payments[0].id, at=later)
+
+    for waited_s in (0, 31, 62, 119):
+        at = later + timedelta(seconds=waited_s)
+        check_due_payments(lambda at=at: at)  # type: ignore[misc]
+
+    asked = sum(chapa.chapa.store.calls(payment.tx_ref)["verify"] for payment in payments)
+    assert asked == (1 if trouble == "verify" else 0)
+    chapa.faults.clear()
+    check_due_payments(lambda: later + timedelta(seconds=121))
+    assert not Payment.objects.filter(asked_at=None, checkout_url__gt="").exists()
 
 
 def test_while_chapa_is_away_three_ask_at_a_time(chapa: RunningSandbox) -> None:

@@ -98,7 +98,7 @@ def test_two_sweeps_at_once_ask_about_a_payment_once(chapa: RunningSandbox) -> N
     assert sum(verdicts.total() for verdicts in swept) == 24
 
 
-@pytest.mark.parametrize("fault", ["500", "html", "429"])
+@pytest.mark.parametrize("fault", ["500", "html", "502"])
 def test_three_silent_answers_end_a_sweep(chapa: RunningSandbox, fault: str) -> None:
     for _ in range(5):
         opened(chapa)
@@ -110,10 +110,13 @@ def test_three_silent_answers_end_a_sweep(chapa: RunningSandbox, fault: str) -> 
     assert set(Payment.objects.values_list("status", flat=True)) == {"pending"}
 
 
-def test_a_refused_key_ends_a_sweep_at_once(chapa: RunningSandbox) -> None:
+@pytest.mark.parametrize("fault", ["401", "429", "429 later"])
+def test_a_refused_key_and_a_wish_to_be_left_alone_end_a_sweep_at_once(
+    chapa: RunningSandbox, fault: str
+) -> None:
     for _ in range(3):
         opened(chapa)
-    chapa.faults.set({"verify": "401"})
+    chapa.faults.set({"verify": fault})
 
     assert check_due_payments(clock_at(LATER)) == {"NoAnswer": 1}
 

@@ -59,6 +59,7 @@ class Initialization:
     opening: Opening
     # Whoever has the link may use it, so it stays out of logs.
     checkout_url: str | None = field(default=None, repr=False)
+    retry_after: timedelta = timedelta(0)
     http_status: int | None
     evidence: Evidence
 
@@ -105,6 +106,7 @@ class Cancellation:
     """The answer to `cancel`, which expires the link only; a payment may still have won."""
 
     closing: Closing
+    retry_after: timedelta = timedelta(0)
     http_status: int | None
     evidence: Evidence
 

@@ -17,6 +17,7 @@ from workers.tests.journeys.cast import (
     QUIET,
     RESCUE,
     SWEEP,
+    WISH_OVER,
     assert_paid_once,
     clock_at,
     tell_in_every_way,
@@ -49,7 +50,7 @@ def test_a_payment_that_chapa_opens_badly_is_paid_once_all_the_same(
         chapa.chapa.pay(eventually(lambda: chapa.store.find(payment.tx_ref)))
     else:
         assert chapa.store.find(payment.tx_ref) is None
-        drain_all(clock_at(timezone.now() + RESCUE))
+        drain_all(clock_at(timezone.now() + WISH_OVER))
         pay(traveller.start_payment(str(booking.id)).json()["checkout_url"])
     (paid,) = chapa.store.transactions()
 
