@@ -14,10 +14,18 @@ class ListingAdmin(ReadOnlyAdmin):
 
 @admin.register(Booking)
 class BookingAdmin(ReadOnlyAdmin):
-    list_display = ("code", "status", "listing", "check_in", "check_out", "created_at")
-    list_filter = ("status",)
+    list_display = (
+        "code",
+        "status",
+        "attention",
+        "listing",
+        "check_in",
+        "check_out",
+        "created_at",
+    )
+    list_filter = ("status", "attention")
     list_select_related = ("listing",)
-    search_fields = ("=id", "=code")
+    search_fields = ("=id", "=code", "=traveller__email")
     ordering = ("-created_at",)
 
 

@@ -1,6 +1,7 @@
 """What bookings do about events."""
 
-from bookings.services.paying import apply_payment, flag_booking
+from bookings.services.attention import flag_booking
+from bookings.services.paying import apply_payment
 from events.base import Context
 from payments.events import PaymentRefunded, PaymentReversed, PaymentSucceeded
 

@@ -88,6 +88,8 @@ class Booking(models.Model):
     paid_by = models.UUIDField(null=True)
     # Why a person must look at it, as a code: payment_reversed, payment_refunded. Empty: no need.
     attention = models.CharField(max_length=40, blank=True, default="", db_default="")
+    # What persons said of it: at, person, reason, and the attention that their word ended.
+    decisions = models.JSONField(default=list, db_default=Value([], models.JSONField()))
     hold_expires_at = models.DateTimeField()
     hold_extended = models.BooleanField(default=False)
     created_at = models.DateTimeField()

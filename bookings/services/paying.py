@@ -127,17 +127,6 @@ def apply_payment(*, booking_id: UUID, payment_id: UUID, at: datetime) -> None:
         record(BookingConfirmed(booking_id=booking.id, payment_id=payment_id, late=late), at=at)
 
 
-def flag_booking(*, booking_id: UUID, payment_id: UUID, reason: str) -> None:
-    """
-    Put a confirmed booking whose money is gone in front of a person; it stays confirmed till then.
-
-    Nothing happens if another payment pays for it, or it was given up. Safe to repeat.
-    """
-    Booking.objects.filter(
-        id=booking_id, status=Booking.Status.CONFIRMED, paid_by=payment_id
-    ).update(attention=reason)
-
-
 def _open(
     booking_id: UUID,
     traveller: User,

@@ -8,9 +8,9 @@ import pytest
 from django.db import transaction
 
 from bookings.models import Booking
+from bookings.services.attention import flag_booking
 from bookings.services.ending import cancel_booking, expire_hold
 from bookings.services.holding import DatesUnavailable, Stay, hold_booking
-from bookings.services.paying import flag_booking
 from bookings.tests.cast import (
     START,
     RunningSandbox,

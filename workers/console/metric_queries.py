@@ -161,6 +161,12 @@ _TRADE = (
            where created_at > %(now)s - interval '7 days' group by 1""",
     ),
     MetricQuery(
+        ("reason",),
+        {"guzo_bookings_flagged": "Stays that stand without their money and wait for a person"},
+        """select attention, count(*) from bookings_booking
+           where attention <> '' and status = 'confirmed' group by 1""",
+    ),
+    MetricQuery(
         ("state",),
         {"guzo_mails": "Mails of the last 24 hours, by state"},
         """select state, count(*) from bookings_mail

@@ -1,6 +1,6 @@
 from django.urls import path
 
-from workers.console import refunds, replays, statements, views
+from workers.console import bookings, refunds, replays, statements, views
 
 urlpatterns = [
     path("ops/events", views.Events.as_view()),
@@ -9,6 +9,7 @@ urlpatterns = [
     path("ops/payments/<uuid:payment_id>/refunds", refunds.Refunds.as_view()),
     path("ops/payments/<uuid:payment_id>/accept", refunds.PaymentAcceptance.as_view()),
     path("ops/refunds/<uuid:refund_id>/resolve", refunds.RefundResolution.as_view()),
+    path("ops/bookings/<uuid:booking_id>/resolve", bookings.BookingResolution.as_view()),
     path("ops/statement/differences", statements.Differences.as_view(), name="differences"),
     path("ops/statement/differences.csv", statements.DifferencesFile.as_view()),
     path(

@@ -25,6 +25,19 @@ BOOKINGS: Final = (
         """,
     ),
     Invariant(
+        "no_stay_without_its_money",
+        "A confirmed stay whose money went back is in front of a person, or a person let it stand",
+        """
+        select b.id::text, 'confirmed, and ' || p.id || ' is ' || p.status
+        from payment p join bookings_booking b on b.paid_by = p.id
+        where p.status in ('refunded', 'reversed') and b.status = 'confirmed'
+          and b.attention = '' and b.decisions = '[]'
+          and not exists (select from events_event v join events_delivery d on d.event_id = v.id
+                          where v.subject = 'payment:' || p.id
+                            and d.handler = 'flag_unpaid_booking')
+        """,
+    ),
+    Invariant(
         "status_fits_course",
         "A booking's status says what happened to it: paid, confirmed, ended, or not yet",
         """

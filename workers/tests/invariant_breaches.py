@@ -197,6 +197,17 @@ BREACHES = (
         _update("bookings_booking", "paid_by = gen_random_uuid()", "id = %(booking)s"),
     ),
     Breach(
+        "no_stay_without_its_money",
+        "pay_and_reverse",
+        # An operator skipped what would have put it before a person.
+        """with skipped as (
+               delete from events_delivery where handler = 'flag_unpaid_booking' returning *)
+           insert into events_receipt (event_id, handler, generation, how, attempts, worker,
+                                       done_at)
+           select event_id, handler, generation, 'skipped', 8, 'test', %(now)s from skipped
+           returning %(booking)s""",
+    ),
+    Breach(
         "status_fits_course",
         "hold",
         _update("bookings_booking", "confirmed_at = %(now)s", "id = %(booking)s"),

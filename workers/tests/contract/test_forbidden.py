@@ -162,6 +162,7 @@ def _good_body(name: str, booking: Booking) -> dict[str, Any]:
         "request_refund": {"reason": "goodwill"},
         "accept_payment": {"reason": "the traveller was short of one birr"},
         "resolve_refund": {"sent": True, "reason": "by bank transfer"},
+        "resolve_booking": {"reason": "paid in cash"},
         "resolve_difference": {"reason": "the donation page, not ours"},
     }
     return bodies[name]
