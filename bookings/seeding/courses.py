@@ -7,6 +7,7 @@ from decimal import Decimal
 from enum import Enum, auto
 
 from bookings.seeding.journey import Journey
+from payments.services import seeding
 from payments.services.seeding import Outcome
 
 Course = Callable[[Journey], None]
@@ -102,6 +103,7 @@ def cancel_and_get_refund(journey: Journey) -> None:
     payment_id = journey.open_payment()
     journey.cancel()
     journey.hear(payment_id, Outcome.PAID)
+    seeding.take_refunds(payment_id=payment_id, at=journey.at)
     journey.wait(timedelta(days=1))
     journey.hear(payment_id, Outcome.REFUNDED)
 

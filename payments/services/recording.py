@@ -118,28 +118,35 @@ def note_external_refund(payment: Payment, left: Money, at: datetime) -> bool:
     Write down what went back without an order of ours; return whether all of the money is gone.
 
     What verify says of a payment of which a part went back is known to nobody. So `refunded` beside
-    orders of ours for less than all of it may mean those alone: then a person decides.
+    orders of ours for less than all of it may mean those alone: then a person decides. And one that
+    Chapa was not asked for yet explains nothing: it is asked for, and Chapa says what is left.
     """
     external = Refund.Source.EXTERNAL
-    ours = payment.refunds.exclude(state=Refund.State.FAILED).exclude(source=external)
-    ordered = sum((refund.amount for refund in ours), Decimal(0))
-    if ordered >= payment.captured_amount:
+    ours = list(payment.refunds.exclude(state=Refund.State.FAILED).exclude(source=external))
+    if any(_explains_all(refund) for refund in ours):
         return True
-    if payment.refunds.filter(source=external).exists():
+    unordered = payment.captured_amount - sum((refund.amount for refund in ours), Decimal(0))
+    if unordered <= 0 or payment.refunds.filter(source=external).exists():
         return False
     Refund.objects.create(
         payment=payment,
-        amount=payment.captured_amount - ordered,
+        amount=unordered,
         currency=left.currency,
         source=external,
-        state=Refund.State.UNKNOWN if ordered else Refund.State.SUCCEEDED,
+        state=Refund.State.UNKNOWN if ours else Refund.State.SUCCEEDED,
         reason="made_elsewhere",
         requested_at=at,
-        settled_at=None if ordered else at,
+        settled_at=None if ours else at,
     )
-    if ordered:
+    if ours:
         log.error("refund.external_unknown", payment_id=str(payment.id))
-    return not ordered
+    return not ours
+
+
+def _explains_all(refund: Refund) -> bool:
+    """Whether Chapa may have sent all of the payment back for this order alone."""
+    asked = refund.state != Refund.State.REQUESTED and not refund.failure_reason
+    return asked and refund.amount == refund.payment.captured_amount
 
 
 def hint_refunds(payment: Payment, at: datetime) -> None:

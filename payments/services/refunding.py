@@ -106,8 +106,12 @@ def write_submission(answer: Submission, *, at: datetime) -> None:
             fail_refund(refund, "refund_refused_in_test_mode", at)
         case RefundSubmitted.REFUSED if not answer.said.exceeds:
             fail_refund(refund, "refund_refused", at)
-        case _:
+        case RefundSubmitted.REFUSED:
             # More than is left, says Chapa: so some of it went, this very order perhaps.
+            refund.failure_reason = "more_than_is_left"
+            refund.save(update_fields=["failure_reason"])
+            log.error("refund.unknown", refund_id=str(refund.id), reason=refund.failure_reason)
+        case _:
             log.error("refund.unknown", refund_id=str(refund.id))
 
 

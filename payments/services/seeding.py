@@ -10,7 +10,7 @@ from django.conf import settings
 from core.causality import current_cause
 from core.errors import Conflict
 from payments.chapa.wire import Outcome, Verification
-from payments.models import GatewayCall, Payment
+from payments.models import GatewayCall, Payment, Refund
 from payments.services.leasing import take_lease
 from payments.services.settling import Answer, write_answer
 
@@ -69,6 +69,18 @@ def write_made_up_answer(
         payment_id=payment_id, asked_at=at, seen=seen, call=call, leased_until=leased_until
     )
     write_answer(answer, at=at)
+
+
+def take_refunds(*, payment_id: UUID, at: datetime) -> None:
+    """
+    Let Chapa have taken what is ordered back of a payment. Nobody is asked.
+
+    :raises MoneyIsReal: in live mode and in production.
+    """
+    refuse_real_money()
+    Refund.objects.filter(payment_id=payment_id, state=Refund.State.REQUESTED).update(
+        state=Refund.State.SUBMITTED, submitted_at=at
+    )
 
 
 def stop_watching(references: Iterable[UUID]) -> None:

@@ -252,6 +252,25 @@ class TestMadeElsewhere:
         assert of(payment) == ("partially_refunded", Decimal(700))
         assert left_of(payment).amount == 3000
 
+    def test_an_order_that_chapa_was_not_asked_for_is_not_what_went(self) -> None:
+        payment = paid()
+        refund = ordered(payment)
+        Refund.objects.update(state="requested", submitted_at=None)
+        write(answer_about(payment, Outcome.REFUNDED, asked_at=LATER))
+
+        refund.refresh_from_db()
+        assert (refund.state, Refund.objects.count()) == ("requested", 1)
+        assert of(payment) == ("succeeded", Decimal(0))
+
+    def test_parts_on_their_way_are_not_ended_by_a_word_about_the_payment(self) -> None:
+        payment = paid()
+        parts = [ordered(payment, amount) for amount in (700, 3000)]
+        hear(parts[0], RefundSubmitted.ACCEPTED)
+        write(answer_about(payment, Outcome.REFUNDED, asked_at=LATER))
+
+        assert {refund.state for refund in Refund.objects.all()} == {"submitted", "unknown"}
+        assert of(payment) == ("succeeded", Decimal(0))
+
     def test_all_of_it_on_our_order_is_ours(self) -> None:
         payment = paid()
         refund = hear(ordered(payment), RefundSubmitted.UNKNOWN)

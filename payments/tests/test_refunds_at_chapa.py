@@ -1,7 +1,9 @@
 """Refunds over a real socket, from the order to the end, whatever Chapa says and whoever dies."""
 
+from dataclasses import replace
 from datetime import timedelta
 from decimal import Decimal
+from functools import partial
 
 import pytest
 from django.db.models import Sum
@@ -12,6 +14,7 @@ from core.tests.threads import at_once
 from events.base import Group
 from events.delivery import drain_group
 from payments.chapa.sandbox.refunds import RefundState
+from payments.chapa.sandbox.transactions import Status
 from payments.models import GatewayCall, Payment, Refund
 from payments.services.checkout import open_checkout
 from payments.services.refunding import check_due_refunds, submit_refund
@@ -181,17 +184,41 @@ def test_an_order_is_not_sent_into_an_outage(
     assert refund.state == "submitted"
 
 
-def test_money_that_went_back_meanwhile_is_not_sent_again(
+def test_money_that_went_back_meanwhile_is_not_sent_again_and_a_person_decides(
     chapa: RunningSandbox, payment: Payment
 ) -> None:
     refund = order(payment)
     chapa.chapa.refund(at_chapa(chapa, payment))
 
     deliver()
+    settle_payment(payment_id=payment.id, at=NOW + DAY)
 
     refund.refresh_from_db()
     payment.refresh_from_db()
-    assert (refund.state, payment.status, asked(payment)) == ("succeeded", "refunded", 0)
+    assert (refund.state, refund.failure_reason) == ("unknown", "more_than_is_left")
+    assert (payment.status, sent_back(chapa)) == ("succeeded", 0)
+
+
+def test_the_rest_is_asked_for_though_the_payment_is_called_refunded_since_a_part_went(
+    chapa: RunningSandbox, payment: Payment
+) -> None:
+    order(payment, 1850)
+    deliver()
+    end_all(chapa)
+    look()
+    rest = order(payment)
+    call_it_refunded = partial(replace, status=Status.REFUNDED)
+    chapa.store.change(at_chapa(chapa, payment), call_it_refunded)
+    settle_payment(payment_id=payment.id, at=NOW + DAY)
+    rest.refresh_from_db()
+    assert (rest.state, rest.amount) == ("requested", 1850)
+
+    deliver(2 * DAY)
+
+    rest.refresh_from_db()
+    payment.refresh_from_db()
+    assert (rest.state, asked(payment)) == ("unknown", 2)
+    assert (payment.status, payment.refunded_amount) == ("partially_refunded", sent_back(chapa))
 
 
 def test_a_look_that_chapa_did_not_answer_is_none(chapa: RunningSandbox, payment: Payment) -> None:

@@ -224,11 +224,14 @@ def test_money_first_seen_going_back_is_entered_both_ways(
 
 
 @pytest.mark.parametrize(
-    ("outcome", "ends", "order_ends"),
-    [(Outcome.REFUNDED, "refunded", "succeeded"), (Outcome.REVERSED, "reversed", "failed")],
+    ("outcome", "ends", "order_is", "order_ends"),
+    [
+        (Outcome.REFUNDED, "refunded", "submitted", "succeeded"),
+        (Outcome.REVERSED, "reversed", "requested", "failed"),
+    ],
 )
 def test_money_gone_ends_the_orders_to_send_it_back(
-    outcome: Outcome, ends: str, order_ends: str
+    outcome: Outcome, ends: str, order_is: str, order_ends: str
 ) -> None:
     payment = PaymentFactory.create()
     write(answer_about(payment, Outcome.PAID))
@@ -236,6 +239,7 @@ def test_money_gone_ends_the_orders_to_send_it_back(
         payment=payment,
         amount="3700.00",
         currency="ETB",
+        state=order_is,
         source="system",
         reason="surplus",
         requested_at=NOW,
