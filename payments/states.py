@@ -39,8 +39,8 @@ REFUND_TRANSITIONS: Final[dict[str, frozenset[str]]] = {
     "unknown": frozenset({"requested", "submitted", "succeeded", "failed"}),
     "submitted": frozenset({"succeeded", "failed"}),
     "succeeded": frozenset(),
-    # A person sent it another way.
-    "failed": frozenset({"succeeded"}),
+    # A person sent it another way; or said that it was not sent, and Chapa has it.
+    "failed": frozenset({"succeeded", "unknown"}),
 }
 
 

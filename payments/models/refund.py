@@ -45,6 +45,8 @@ class Refund(models.Model):
     submitted_at = models.DateTimeField(null=True)
     settled_at = models.DateTimeField(null=True)
     next_check_at = models.DateTimeField(null=True)
+    # What people said became of it: who, when, why, and whether it was sent.
+    resolutions = models.JSONField(default=list, db_default=[])
 
     class Meta:
         constraints: ClassVar = [

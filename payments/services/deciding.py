@@ -1,6 +1,6 @@
-"""What only a person may decide about money, each with a reason that is kept in the ledger."""
+"""What only a person may decide about money, each with a reason that is kept."""
 
-from datetime import datetime
+from datetime import datetime, timedelta
 from uuid import UUID
 
 import structlog
@@ -8,14 +8,25 @@ from django.db import transaction
 
 from core.errors import Conflict, NotFound, ReasonMissing
 from events.outbox import record
-from payments import states
+from payments import schedule, states
 from payments.events import PaymentAccepted, PaymentSucceeded
 from payments.models import LedgerEntry, Payment, Refund
-from payments.services.recording import Decision, captured, complete_refund, enter, move
-from payments.services.refunding import fail_refund, lock_refund
+from payments.services.recording import (
+    Decision,
+    captured,
+    complete_refund,
+    enter,
+    fail_refund,
+    lock_refund,
+    move,
+)
 from payments.services.settling import PaymentUnknown
 
 log = structlog.get_logger(__name__)
+
+NOT_SENT = "resolved_not_sent"
+# Longer than the question before it and the call take together, whatever the network does.
+_ASKED_FOR = timedelta(minutes=1)
 
 
 class PaymentNotInReview(Conflict):
@@ -28,6 +39,12 @@ class RefundUnknown(NotFound):
     """There is no such refund."""
 
     code = "refund_unknown"
+
+
+class RefundUnderWay(Conflict):
+    """Chapa is at work on this refund."""
+
+    code = "refund_under_way"
 
 
 class RefundEnded(Conflict):
@@ -71,29 +88,55 @@ def resolve_refund(
     """
     Say what became of a refund that Chapa does not tell: it went another way, or not at all.
 
+    Of one that failed already, the latter says that its money shall stay here.
+
     :raises RefundUnknown: if there is no such refund.
     :raises ReasonMissing: if no reason is given.
-    :raises RefundEnded: if it succeeded, or failed and is not said to be sent now; or if the money
-        of a failed one was ordered back again, or is gone.
+    :raises RefundUnderWay: while Chapa is asked to carry it out; or if it took it and is looked at
+        still, so that nobody can say that it was not sent.
+    :raises RefundEnded: if it succeeded, or a person said already that it was not sent; or if the
+        money of a failed one was ordered back again, or is gone.
     """
     decision = _decision(person, reason)
     with transaction.atomic():
         if not Refund.objects.filter(id=refund_id).exists():
             raise RefundUnknown
         refund = lock_refund(refund_id)
-        failed = refund.state == Refund.State.FAILED
-        if refund.state == Refund.State.SUCCEEDED or (failed and not sent):
-            raise RefundEnded(f"It has {refund.state}.")
-        if failed and _is_ordered_again(refund):
-            raise RefundEnded("Its money was ordered back again.")
-        if sent and refund.payment.refunded_amount + refund.amount > refund.payment.captured_amount:
-            raise RefundEnded("So much is not here any more: it was reversed, or went back before.")
+        _refuse_if_under_way(refund, sent, at)
+        _refuse_if_ended(refund, sent)
+        refund.resolutions.append(
+            {"at": at.isoformat(), "person": person, "sent": sent, "reason": decision.reason}
+        )
         if sent:
             complete_refund(refund, decision, at)
+        elif refund.state == Refund.State.FAILED:
+            refund.save(update_fields=["resolutions"])
         else:
-            fail_refund(refund, "resolved_not_sent", at)
+            fail_refund(refund, NOT_SENT, at)
     log.warning("refund.resolved", refund_id=str(refund.id), sent=sent)
     return refund
+
+
+def _refuse_if_under_way(refund: Refund, sent: bool, at: datetime) -> None:
+    if refund.submitted_at is None or refund.state not in Refund.IN_FLIGHT:
+        return
+    if refund.state == Refund.State.UNKNOWN and at < refund.submitted_at + _ASKED_FOR:
+        raise RefundUnderWay("It is being asked for. Look again in a minute.")
+    looked_at = schedule.next_refund_check(submitted_at=refund.submitted_at, asked_at=at)
+    if refund.state == Refund.State.SUBMITTED and looked_at and not sent:
+        raise RefundUnderWay("Chapa took it, and will say how it ended.")
+
+
+def _refuse_if_ended(refund: Refund, sent: bool) -> None:
+    failed = refund.state == Refund.State.FAILED
+    if refund.state == Refund.State.SUCCEEDED:
+        raise RefundEnded("It has succeeded.")
+    if failed and not sent and (refund.resolutions or refund.failure_reason == NOT_SENT):
+        raise RefundEnded("A person said so before.")
+    if failed and _is_ordered_again(refund):
+        raise RefundEnded("Its money was ordered back again.")
+    if sent and refund.payment.refunded_amount + refund.amount > refund.payment.captured_amount:
+        raise RefundEnded("So much is not here any more: it was reversed, or went back before.")
 
 
 def _decision(person: str, reason: str) -> Decision:

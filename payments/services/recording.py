@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
+from uuid import UUID
 
 import structlog
 from django.db.models import F
@@ -11,7 +12,7 @@ from django.db.models.functions import Coalesce, Least
 from core.money import Money
 from events.outbox import record
 from payments import states
-from payments.events import PaymentCancelled, PaymentRefunded, RefundSucceeded
+from payments.events import PaymentCancelled, PaymentRefunded, RefundFailed, RefundSucceeded
 from payments.models import GatewayCall, LedgerEntry, Payment, Refund
 
 log = structlog.get_logger(__name__)
@@ -91,6 +92,7 @@ def move_refund(refund: Refund, target: str) -> None:
             "gateway_reference",
             "settled_at",
             "next_check_at",
+            "resolutions",
         ]
     )
 
@@ -111,6 +113,41 @@ def complete_refund(refund: Refund, proof: GatewayCall | Decision, at: datetime)
         move(payment, states.PARTIALLY_REFUNDED)
     else:
         payment.save(update_fields=["refunded_amount"])
+
+
+def lock_refund(refund_id: UUID) -> Refund:
+    """Lock the payment first, then the order."""
+    payment_id = Refund.objects.values_list("payment_id", flat=True).get(id=refund_id)
+    payment = Payment.objects.select_for_update().get(id=payment_id)
+    refund = Refund.objects.select_for_update().get(id=refund_id)
+    refund.payment = payment
+    return refund
+
+
+def fail_refund(refund: Refund, reason: str, at: datetime) -> None:
+    """End a locked order that was not carried out; its money can be ordered back again."""
+    refund.failure_reason = reason
+    refund.settled_at = at
+    refund.next_check_at = None
+    move_refund(refund, Refund.State.FAILED)
+    log.error("refund.failed", refund_id=str(refund.id), reason=reason)
+    record(
+        RefundFailed(
+            payment_id=refund.payment_id,
+            reference=refund.payment.reference,
+            refund_id=refund.id,
+            amount=refund.money,
+            reason=reason,
+        ),
+        at=at,
+    )
+
+
+def reopen_refund(refund: Refund, at: datetime) -> None:
+    """Take back that a locked order was not carried out: Chapa has it, and is asked what became."""
+    refund.failure_reason = ""
+    refund.settled_at, refund.next_check_at = None, at
+    move_refund(refund, Refund.State.UNKNOWN)
 
 
 def note_external_refund(payment: Payment, left: Money, at: datetime) -> bool:

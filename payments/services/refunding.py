@@ -16,7 +16,7 @@ import structlog
 from django.db import connection, transaction
 
 from core.failpoints import failpoint
-from events.outbox import record
+from events.base import PermanentFailure
 from payments import gateway, schedule
 from payments.chapa.wire import (
     RefundProgress,
@@ -24,10 +24,15 @@ from payments.chapa.wire import (
     RefundSubmitted,
     RefundVerification,
 )
-from payments.events import RefundFailed
-from payments.models import GatewayCall, Payment, Refund
+from payments.models import GatewayCall, Refund
 from payments.services.breaker import Breaker
-from payments.services.recording import complete_refund, move_refund
+from payments.services.recording import (
+    complete_refund,
+    fail_refund,
+    lock_refund,
+    move_refund,
+    reopen_refund,
+)
 
 log = structlog.get_logger(__name__)
 
@@ -43,6 +48,10 @@ where id in (select id from payments_refund where next_check_at <= %(at)s
              order by next_check_at limit %(limit)s for update skip locked)
 returning id
 """
+
+
+class TakenAfterAll(PermanentFailure):
+    """Chapa took an order that a person had ended: its money may have gone twice."""
 
 
 @dataclass(frozen=True)
@@ -94,12 +103,19 @@ def submit_refund(*, refund_id: UUID, at: datetime) -> Submission | None:
 
 
 def write_submission(answer: Submission, *, at: datetime) -> None:
-    """Write what Chapa said to an order. Call inside a transaction; repeating changes nothing."""
+    """
+    Write what Chapa said to an order. Call inside a transaction; repeating changes nothing.
+
+    :raises TakenAfterAll: if a person said meanwhile that it went another way.
+    """
     refund = lock_refund(answer.refund_id)
+    taken = answer.said.submitted in (RefundSubmitted.ACCEPTED, RefundSubmitted.USED_BEFORE)
+    if taken:
+        _contradict_person(refund, at)
     if refund.state != State.UNKNOWN:
         return
     match answer.said.submitted:
-        case RefundSubmitted.ACCEPTED | RefundSubmitted.USED_BEFORE:
+        case _ if taken:
             refund.gateway_reference = answer.said.refund_reference
             move_refund(refund, State.SUBMITTED)
         case RefundSubmitted.REFUSED_IN_TEST_MODE:
@@ -154,38 +170,13 @@ def check_due_refunds(clock: Callable[[], datetime], *, limit: int = 100) -> Cou
     return seen
 
 
-def lock_refund(refund_id: UUID) -> Refund:
-    """Lock the payment first, then the order."""
-    payment_id = Refund.objects.values_list("payment_id", flat=True).get(id=refund_id)
-    payment = Payment.objects.select_for_update().get(id=payment_id)
-    refund = Refund.objects.select_for_update().get(id=refund_id)
-    refund.payment = payment
-    return refund
-
-
-def fail_refund(refund: Refund, reason: str, at: datetime) -> None:
-    """End a locked order that was not carried out; its money can be ordered back again."""
-    refund.failure_reason = reason
-    refund.settled_at = at
-    refund.next_check_at = None
-    move_refund(refund, State.FAILED)
-    log.error("refund.failed", refund_id=str(refund.id), reason=reason)
-    record(
-        RefundFailed(
-            payment_id=refund.payment_id,
-            reference=refund.payment.reference,
-            refund_id=refund.id,
-            amount=refund.money,
-            reason=reason,
-        ),
-        at=at,
-    )
-
-
 def write_progress(
     refund: Refund, seen: RefundVerification, call: GatewayCall, at: datetime
 ) -> None:
     """Write what Chapa said of a locked order. Repeating changes nothing: an order ends once."""
+    has_it = seen.progress in (RefundProgress.PENDING, RefundProgress.REFUNDED)
+    if has_it and refund.state == State.FAILED:
+        _contradict_person(refund, at)
     if refund.state not in Refund.IN_FLIGHT:
         return
     refund.gateway_reference = refund.gateway_reference or seen.refund_reference
@@ -194,6 +185,9 @@ def write_progress(
         case RefundProgress.REFUNDED if _is_another(refund, seen):
             # Whose money went is not known: never counted as this order's.
             log.error("refund.another_amount", refund_id=str(refund.id))
+        case RefundProgress.REFUNDED if not _has_room(refund):
+            # What went before, or a person said did, leaves less than that: it went twice.
+            log.error("refund.more_than_came", refund_id=str(refund.id))
         case RefundProgress.REFUNDED:
             complete_refund(refund, call, at)
             return
@@ -219,6 +213,27 @@ def _next_look(refund: Refund, seen: RefundVerification, at: datetime) -> dateti
 def _is_another(refund: Refund, seen: RefundVerification) -> bool:
     amount_differs = seen.amount is not None and seen.amount != refund.amount
     return amount_differs or seen.currency not in ("", refund.currency)
+
+
+def _has_room(refund: Refund) -> bool:
+    payment = refund.payment
+    return payment.refunded_amount + refund.amount <= payment.captured_amount
+
+
+def _contradict_person(refund: Refund, at: datetime) -> None:
+    """
+    Chapa has a locked order: what a person said of it meanwhile is in doubt.
+
+    :raises TakenAfterAll: if that was that it went another way.
+    """
+    if refund.state not in (State.FAILED, State.SUCCEEDED) or not refund.resolutions:
+        return
+    sent = refund.resolutions[-1]["sent"]
+    log.error("refund.taken_after_all", refund_id=str(refund.id), said_to_be_sent=sent)
+    if refund.state == State.FAILED:
+        reopen_refund(refund, at)
+    elif sent:
+        raise TakenAfterAll("A person said that it went another way, and Chapa took it too.")
 
 
 def _give_up(refund: Refund, reason: str, at: datetime) -> None:

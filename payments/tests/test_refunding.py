@@ -1,6 +1,6 @@
 """Orders to send money back, carried out at a Chapa that is told what to say."""
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
@@ -21,13 +21,14 @@ from payments.models import GatewayCall, LedgerEntry, Payment, Refund
 from payments.services.deciding import (
     PaymentNotInReview,
     RefundEnded,
+    RefundUnderWay,
     accept_payment,
     resolve_refund,
 )
-from payments.services.recording import Decision, enter
+from payments.services.recording import Decision, enter, lock_refund
 from payments.services.refunding import (
     Submission,
-    lock_refund,
+    TakenAfterAll,
     write_progress,
     write_submission,
 )
@@ -92,6 +93,12 @@ def look(refund: Refund, progress: RefundProgress, **seen: Any) -> Refund:
     )
     with transaction.atomic():
         write_progress(lock_refund(refund.id), verification, call, LATER)
+    refund.refresh_from_db()
+    return refund
+
+
+def resolve(refund: Refund, *, sent: bool, at: datetime = LATER, reason: str = "so") -> Refund:
+    resolve_refund(refund_id=refund.id, sent=sent, reason=reason, person=PERSON, at=at)
     refund.refresh_from_db()
     return refund
 
@@ -360,6 +367,70 @@ class TestPeople:
             resolve_refund(
                 refund_id=refund.id, sent=True, reason="in cash", person=PERSON, at=LATER
             )
+
+    def test_what_chapa_took_and_is_looked_at_is_not_said_to_stay(self) -> None:
+        refund = hear(ordered(paid(), 700), RefundSubmitted.ACCEPTED)
+
+        with pytest.raises(RefundUnderWay):
+            resolve(refund, sent=False)
+
+        assert resolve(refund, sent=False, at=NOW + timedelta(days=10)).state == "failed"
+
+    @pytest.mark.parametrize("sent", [True, False])
+    def test_nobody_decides_while_chapa_is_being_asked(self, sent: bool) -> None:
+        refund = ordered(paid(), 700)
+
+        with pytest.raises(RefundUnderWay):
+            resolve(refund, sent=sent, at=NOW + timedelta(seconds=59))
+
+        ended = resolve(refund, sent=sent, at=NOW + timedelta(minutes=1))
+        assert ended.state == ("succeeded" if sent else "failed")
+
+    def test_what_chapa_took_after_a_person_said_that_it_did_not_go_is_in_doubt_again(self) -> None:
+        payment = paid()
+        refund = resolve(ordered(payment, 700), sent=False)
+
+        hear(refund, RefundSubmitted.ACCEPTED, refund_reference="RF1")
+
+        assert (refund.state, refund.gateway_reference) == ("submitted", "RF1")
+        assert refund.next_check_at is not None
+        assert left_of(payment).amount == 3000
+
+    @pytest.mark.parametrize("again", [0, 3700])
+    def test_what_chapa_sent_after_a_person_said_that_it_did_not_go_counts_if_it_can(
+        self, again: int
+    ) -> None:
+        payment = paid()
+        refund = resolve(ordered(payment, 700), sent=False)
+        if again:
+            look(ordered(payment, again), RefundProgress.REFUNDED)
+
+        look(refund, RefundProgress.REFUNDED)
+
+        assert refund.state == ("unknown" if again else "succeeded")
+        assert of(payment)[1] == (again or 700)
+
+    def test_what_chapa_took_after_a_person_sent_it_another_way_is_not_passed_over(self) -> None:
+        payment = paid()
+        refund = resolve(ordered(payment, 700), sent=True)
+
+        with pytest.raises(TakenAfterAll):
+            hear(refund, RefundSubmitted.ACCEPTED)
+
+        assert of(payment) == ("partially_refunded", Decimal(700))
+
+    def test_who_said_what_became_of_it_and_why_stays(self) -> None:
+        refund = hear(ordered(paid()), RefundSubmitted.REFUSED)
+
+        resolve(refund, sent=False, reason=" a friend after all ")
+        with pytest.raises(RefundEnded):
+            resolve(refund, sent=False)
+        resolve(refund, sent=True, reason="in cash")
+
+        assert [(said["person"], said["sent"], said["reason"]) for said in refund.resolutions] == [
+            (PERSON, False, "a friend after all"),
+            (PERSON, True, "in cash"),
+        ]
 
     @pytest.mark.parametrize("reason", ["", "  "])
     def test_nobody_decides_without_a_reason(self, reason: str) -> None:

@@ -196,7 +196,7 @@ def test_money_that_went_back_meanwhile_is_not_sent_again_and_a_person_decides(
     refund.refresh_from_db()
     payment.refresh_from_db()
     assert (refund.state, refund.failure_reason) == ("unknown", "more_than_is_left")
-    assert (payment.status, sent_back(chapa)) == ("succeeded", 0)
+    assert (payment.status, sent_back(chapa)) == ("succeeded", Decimal(0))
 
 
 def test_the_rest_is_asked_for_though_the_payment_is_called_refunded_since_a_part_went(
@@ -211,7 +211,7 @@ def test_the_rest_is_asked_for_though_the_payment_is_called_refunded_since_a_par
     chapa.store.change(at_chapa(chapa, payment), call_it_refunded)
     settle_payment(payment_id=payment.id, at=NOW + DAY)
     rest.refresh_from_db()
-    assert (rest.state, rest.amount) == ("requested", 1850)
+    assert (rest.state, rest.amount) == ("requested", Decimal(1850))
 
     deliver(2 * DAY)
 

@@ -18,6 +18,7 @@ from payments.serializers import PaymentOutput, without_link
 from payments.services.deciding import (
     PaymentNotInReview,
     RefundEnded,
+    RefundUnderWay,
     RefundUnknown,
     accept_payment,
     resolve_refund,
@@ -137,7 +138,7 @@ class RefundResolution(APIView):
             )
         ],
         responses=RefundOutput,
-        extensions=refuses(403, RefundUnknown, ReasonMissing, RefundEnded),
+        extensions=refuses(403, RefundUnknown, ReasonMissing, RefundUnderWay, RefundEnded),
     )
     def post(self, request: Request, refund_id: UUID) -> Response:
         refund = decide(request, ResolutionInput, resolve_refund, refund_id=refund_id)
