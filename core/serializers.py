@@ -7,12 +7,14 @@ from rest_framework import serializers
 
 from core.money import Money
 
-# DRF takes 5 for "5", "5" for 5, and makes a UUID of any number. JSON writes 2 as 2.0 too.
+# DRF takes 5 for "5", "5" for 5, "yes" for true, and makes a UUID of any number. JSON writes 2 as
+# 2.0 too.
 _JSON_TYPES: list[tuple[type[serializers.Field[Any, Any, Any, Any]], tuple[type, ...], str]] = [
     (serializers.CharField, (str,), "text"),
     (serializers.UUIDField, (str,), "text"),
     (serializers.ChoiceField, (str,), "text"),
     (serializers.IntegerField, (int, float), "a number"),
+    (serializers.BooleanField, (bool,), "true or false"),
 ]
 
 

@@ -9,7 +9,7 @@ import structlog
 from django.db import transaction
 from django.db.models import Sum
 
-from core.errors import Conflict, ReasonMissing
+from core.errors import Conflict, Invalid, ReasonMissing
 from core.money import CENTS, Money
 from events.outbox import record
 from payments import states
@@ -24,8 +24,14 @@ log = structlog.get_logger(__name__)
 REASON_LENGTH = 80
 
 
+class RefundOfNothing(Invalid):
+    """A refund must be of more than nothing."""
+
+    code = "refund_of_nothing"
+
+
 class RefundTooLarge(Conflict):
-    """More would go back than has arrived."""
+    """More would go back than is left."""
 
     code = "refund_too_large"
 
@@ -74,7 +80,8 @@ def request_operator_refund(
 
     :raises PaymentUnknown: if there is no such payment.
     :raises ReasonMissing: if no reason is given.
-    :raises RefundTooLarge: if less than that is left of it, or it is not above zero.
+    :raises RefundOfNothing: if the amount is not above zero.
+    :raises RefundTooLarge: if less than that is left of it, or nothing.
     :raises RefundInParts: if part of a payment in review is to go back: it is judged as one.
     """
     with transaction.atomic():
@@ -83,6 +90,8 @@ def request_operator_refund(
             raise PaymentUnknown
         if not reason.strip():
             raise ReasonMissing("Say why the money goes back.")
+        if amount is not None and amount <= 0:
+            raise RefundOfNothing(pointers={"/amount": "More than nothing."})
         left = left_of(payment)
         wanted = left if amount is None else Money(amount, left.currency)
         if not 0 < wanted.amount <= left.amount:

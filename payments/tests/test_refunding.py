@@ -34,6 +34,7 @@ from payments.services.refunding import (
 )
 from payments.services.refunds import (
     RefundInParts,
+    RefundOfNothing,
     RefundTooLarge,
     left_of,
     preview_refund,
@@ -442,9 +443,11 @@ class TestPeople:
                 payment_id=payment.id, amount=None, reason=reason, person=PERSON, at=LATER
             )
 
-    @pytest.mark.parametrize("amount", [0, -1, 3701])
-    def test_no_more_and_no_less_than_there_is(self, amount: int) -> None:
-        with pytest.raises(RefundTooLarge):
+    @pytest.mark.parametrize(
+        ("amount", "refusal"), [(0, RefundOfNothing), (-1, RefundOfNothing), (3701, RefundTooLarge)]
+    )
+    def test_no_more_and_no_less_than_there_is(self, amount: int, refusal: type[Exception]) -> None:
+        with pytest.raises(refusal):
             ordered(paid(), amount)
 
     def test_the_fee_that_chapa_keeps_is_told_before(self) -> None:

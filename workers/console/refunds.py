@@ -25,6 +25,7 @@ from payments.services.deciding import (
 )
 from payments.services.refunds import (
     RefundInParts,
+    RefundOfNothing,
     RefundTooLarge,
     preview_refund,
     request_operator_refund,
@@ -35,7 +36,13 @@ from workers.console.permissions import MayDecideAboutMoney
 
 
 class RefundOutput(serializers.Serializer[Refund]):
-    """An order to send money back."""
+    """An order to send money back; `resolutions` are what people said became of it."""
+
+    class RefundResolutionOutput(serializers.Serializer[Any]):
+        at = serializers.DateTimeField()
+        person = serializers.CharField()
+        sent = serializers.BooleanField()
+        reason = serializers.CharField()
 
     id = serializers.UUIDField()
     payment = serializers.UUIDField(source="payment_id")
@@ -48,6 +55,7 @@ class RefundOutput(serializers.Serializer[Refund]):
     requested_at = serializers.DateTimeField()
     submitted_at = serializers.DateTimeField(allow_null=True)
     settled_at = serializers.DateTimeField(allow_null=True)
+    resolutions = RefundResolutionOutput(many=True)
 
 
 class PreviewOutput(serializers.Serializer[Any]):
@@ -100,7 +108,9 @@ class Refunds(APIView):
                 request_only=True,
             )
         ],
-        extensions=refuses(403, PaymentUnknown, ReasonMissing, RefundTooLarge, RefundInParts),
+        extensions=refuses(
+            403, PaymentUnknown, ReasonMissing, RefundOfNothing, RefundTooLarge, RefundInParts
+        ),
     )
     def post(self, request: Request, payment_id: UUID) -> Response:
         refund = decide(request, RefundInput, request_operator_refund, payment_id=payment_id)

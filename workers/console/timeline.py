@@ -10,7 +10,7 @@ from django.db.models import Q
 from bookings.models import Mail
 from core.money import Money
 from events.models import Delivery, Event, Receipt
-from payments.models import GatewayCall, IncomingWebhook, LedgerEntry, Payment
+from payments.models import GatewayCall, IncomingWebhook, LedgerEntry, Payment, Refund
 
 
 @dataclass(frozen=True)
@@ -37,6 +37,7 @@ def timeline_of(payment: Payment) -> list[Entry]:
         *_events(events),
         *_calls(payment),
         *_ledger(payment),
+        *_resolutions(payment),
         *_receipts(events),
         *_debts(events),
         *_mails(payment.reference),
@@ -91,8 +92,20 @@ def _ledger(payment: Payment) -> Iterator[Entry]:
             2,
             proof,
             f"ledger: {entry.kind}",
-            str(Money(entry.amount, entry.currency)),
+            ", ".join(filter(None, [str(Money(entry.amount, entry.currency)), entry.reason])),
         )
+
+
+def _resolutions(payment: Payment) -> Iterator[Entry]:
+    for refund in Refund.objects.filter(payment=payment):
+        for said in refund.resolutions:
+            yield Entry(
+                datetime.fromisoformat(said["at"]),
+                2,
+                said["person"],
+                f"said of a refund: {'sent' if said['sent'] else 'not sent'}",
+                f"{refund.money}, {said['reason']}",
+            )
 
 
 def _receipts(events: list[Event]) -> Iterator[Entry]:

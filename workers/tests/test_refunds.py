@@ -4,6 +4,7 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
+from django.utils import timezone
 from rest_framework.test import APIClient
 
 from core.ids import new_id
@@ -51,7 +52,7 @@ def test_an_operator_sees_what_is_left_and_sends_part_of_it_back(finance: APICli
     ("body", "status", "code"),
     [
         ({"amount": "3700.01", "reason": "x"}, 409, "refund_too_large"),
-        ({"amount": "0", "reason": "x"}, 409, "refund_too_large"),
+        ({"amount": "0.00", "reason": "x"}, 400, "refund_of_nothing"),
         ({"amount": "-1", "reason": "x"}, 400, "invalid"),
         ({"amount": "-", "reason": "x"}, 400, "invalid"),
         ({"amount": "", "reason": "x"}, 400, "invalid"),
@@ -90,6 +91,9 @@ def test_a_doubt_about_a_refund_is_ended_by_a_person(finance: APIClient) -> None
     Refund.objects.update(state="failed", failure_reason="refund_refused_in_test_mode")
     resolve = f"/api/v1/ops/refunds/{made['id']}/resolve"
 
+    for sent in ("yes", "true", 1, None):
+        doubtful = finance.post(resolve, {"sent": sent, "reason": "by bank"}, format="json")
+        assert (doubtful.status_code, doubtful.json()["code"]) == (400, "invalid")
     ended = finance.post(resolve, {"sent": True, "reason": "by bank transfer"}, format="json")
     again = finance.post(resolve, {"sent": True, "reason": "by bank transfer"}, format="json")
 
@@ -97,6 +101,39 @@ def test_a_doubt_about_a_refund_is_ended_by_a_person(finance: APIClient) -> None
     assert (again.status_code, again.json()["code"]) == (409, "refund_ended")
     payment.refresh_from_db()
     assert payment.status == "refunded"
+
+
+def test_who_decided_about_a_refund_and_why_is_shown(finance: APIClient) -> None:
+    payment = paid()
+    made = finance.post(refunds_of(payment), {"reason": "goodwill"}, format="json").json()
+    resolve = f"/api/v1/ops/refunds/{made['id']}/resolve"
+
+    finance.post(resolve, {"sent": False, "reason": "asked for by nobody"}, format="json")
+
+    (shown,) = finance.get(refunds_of(payment)).json()["refunds"]
+    (said,) = shown["resolutions"]
+    assert (shown["state"], said["sent"], said["reason"]) == (
+        "failed",
+        False,
+        "asked for by nobody",
+    )
+    assert said["person"] == made["person"]
+    timeline = finance.get(f"/api/v1/ops/payments/{payment.id}/timeline").json()
+    (entry,) = [each for each in timeline["entries"] if each["who"] == made["person"]]
+    assert (entry["what"], entry["detail"]) == (
+        "said of a refund: not sent",
+        "3,700.00 ETB, asked for by nobody",
+    )
+
+
+def test_nobody_ends_a_refund_that_chapa_is_asked_for(finance: APIClient) -> None:
+    made = finance.post(refunds_of(paid()), {"reason": "goodwill"}, format="json").json()
+    Refund.objects.update(state="unknown", submitted_at=timezone.now())
+    resolve = f"/api/v1/ops/refunds/{made['id']}/resolve"
+
+    answer = finance.post(resolve, {"sent": False, "reason": "not seen"}, format="json")
+
+    assert (answer.status_code, answer.json()["code"]) == (409, "refund_under_way")
 
 
 def test_who_may_look_may_not_act_and_nothing_is_found_for_nobody(finance: APIClient) -> None:

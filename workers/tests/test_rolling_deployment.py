@@ -12,7 +12,7 @@ from django.utils import timezone
 from bookings.models import Mail
 from bookings.tests.factories import BookingFactory
 from core.ids import new_id
-from payments.models import IncomingWebhook, StatementDifference
+from payments.models import IncomingWebhook, Refund, StatementDifference
 from payments.tests.factories import PaymentFactory
 
 pytestmark = pytest.mark.django_db
@@ -45,6 +45,23 @@ def test_the_version_before_can_keep_a_webhook() -> None:
     webhook_of_the_version_before("guzo-1")
 
     assert IncomingWebhook.objects.get().matching == ""
+
+
+def test_the_version_before_can_order_a_refund() -> None:
+    insert(
+        "payments_refund",
+        "id, payment_id, amount, currency, state, source, reason, requested_at",
+        new_id(),
+        PaymentFactory.create().id,
+        1,
+        "ETB",
+        "requested",
+        "operator",
+        "goodwill",
+        timezone.now(),
+    )
+
+    assert Refund.objects.get().resolutions == []
 
 
 def test_the_version_before_can_queue_a_mail() -> None:
