@@ -5,7 +5,7 @@ from uuid import UUID
 
 from django.db.models import QuerySet
 from django.utils import timezone
-from drf_spectacular.utils import OpenApiExample, OpenApiParameter, extend_schema
+from drf_spectacular.utils import OpenApiExample, extend_schema
 from rest_framework.generics import ListAPIView
 from rest_framework.permissions import AllowAny
 from rest_framework.request import Request
@@ -19,7 +19,6 @@ from bookings.services.ending import BookingNotCancellable
 from bookings.services.holding import (
     DatesUnavailable,
     ListingUnknown,
-    RequestKey,
     StayInvalid,
     TooManyHolds,
 )
@@ -33,27 +32,16 @@ from bookings.services.paying import (
 from core import idempotency
 from core.accounts import AccountClosed
 from core.errors import TooMany
-from core.idempotency import IdempotencyKeyMissing, IdempotencyKeyReused
+from core.idempotency import IdempotencyKeyMissing, IdempotencyKeyReused, key_of
 from core.models import User
 from core.pagination import CursorInvalid, PageQuery
-from core.schema import EMPTY_BODY, refuses
+from core.schema import EMPTY_BODY, key_parameter, refuses
 from core.serializers import RequestBody
 from core.throttling import spend
 from payments.serializers import PaymentOutput
 from payments.services import status
 from payments.services.breaker import GatewayUnavailable
 from payments.services.checkout import AmountNotCollectable
-
-
-def _key_parameter(*, required: bool) -> OpenApiParameter:
-    return OpenApiParameter(
-        "Idempotency-Key",
-        # Not an empty quoted string, and a space only inside.
-        {"type": "string", "pattern": r'^(?!""$)[!-~]([ -~]{0,253}[!-~])?$'},
-        OpenApiParameter.HEADER,
-        required=required,
-        description="A fresh UUID per intention; the same again returns what the first one made.",
-    )
 
 
 class Listings(ListAPIView[Listing]):
@@ -117,7 +105,7 @@ class Bookings(ListAPIView[Booking]):
 
     @extend_schema(
         operation_id="hold_booking",
-        parameters=[_key_parameter(required=False)],
+        parameters=[key_parameter(required=False)],
         request=StayInput,
         responses={201: BookingOutput},
         extensions=refuses(
@@ -145,7 +133,7 @@ class Bookings(ListAPIView[Booking]):
     def post(self, request: Request) -> Response:
         body = StayInput(data=request.data)
         body.is_valid(raise_exception=True)
-        traveller, key = _traveller(request), _key_of(request, required=False)
+        traveller, key = _traveller(request), key_of(request, required=False)
         if key is None or not idempotency.was_used(principal=traveller.id, key=key.key):
             spend("HOLDS_PER_USER", who=str(traveller.id), at=timezone.now())
         booking = holding.hold_booking(
@@ -205,7 +193,7 @@ class BookingPayments(ListAPIView[status.Payment]):
 
     @extend_schema(
         operation_id="start_payment",
-        parameters=[_key_parameter(required=True)],
+        parameters=[key_parameter(required=True)],
         request=EMPTY_BODY,
         responses={201: PaymentOutput, 200: PaymentOutput, 202: PaymentOutput},
         description=(
@@ -224,7 +212,7 @@ class BookingPayments(ListAPIView[status.Payment]):
         ),
     )
     def post(self, request: Request, booking_id: UUID) -> Response:
-        key = _key_of(request, required=True)
+        key = key_of(request, required=True)
         RequestBody(data=request.data).is_valid(raise_exception=True)
         start = paying.start_payment(
             booking_id=booking_id, traveller=_traveller(request), request_key=key, at=timezone.now()
@@ -237,10 +225,3 @@ class BookingPayments(ListAPIView[status.Payment]):
 def _traveller(request: Request) -> User:
     assert isinstance(request.user, User)
     return request.user
-
-
-def _key_of(request: Request, *, required: bool) -> RequestKey | None:
-    key = idempotency.read_key(request.headers.get("Idempotency-Key"), required=required)
-    if key is None:
-        return None
-    return RequestKey(key, idempotency.fingerprint(request.path, {"body": request.data}))

@@ -8,13 +8,23 @@ leaves a resource that the repeat finds again. See draft-ietf-httpapi-idempotenc
 import hashlib
 import json
 from collections.abc import Mapping
+from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
 
 from django.db import connection
+from rest_framework.request import Request
 
 from core.errors import Invalid, Unprocessable
 from core.models import IdempotencyRecord
+
+
+@dataclass(frozen=True)
+class RequestKey:
+    """A client's Idempotency-Key and the digest of what was asked with it."""
+
+    key: str
+    fingerprint: str
 
 
 class IdempotencyKeyMissing(Invalid):
@@ -27,6 +37,19 @@ class IdempotencyKeyReused(Unprocessable):
     """This Idempotency-Key was used for another request."""
 
     code = "idempotency_key_reused"
+
+
+def key_of(request: Request, *, required: bool) -> RequestKey | None:
+    """
+    Return the key of a request, tied to its path and body.
+
+    :raises IdempotencyKeyMissing: if it is required and absent.
+    :raises Invalid: if it is not 1 to 255 printable ASCII characters.
+    """
+    key = read_key(request.headers.get("Idempotency-Key"), required=required)
+    if key is None:
+        return None
+    return RequestKey(key, fingerprint(request.path, {"body": request.data}))
 
 
 def read_key(header: str | None, *, required: bool) -> str | None:

@@ -9,6 +9,7 @@ from drf_spectacular.extensions import (
     OpenApiSerializerExtension,
 )
 from drf_spectacular.openapi import AutoSchema
+from drf_spectacular.utils import OpenApiParameter
 from rest_framework.serializers import CharField
 
 from core.errors import Refusal
@@ -49,6 +50,18 @@ _HEADERS: dict[int, dict[str, Any]] = {
 _REFUSALS = "x-refusals"
 # What Python's strip() leaves; ECMA's own class knows neither the separators nor NEL.
 _SOMETHING_LEFT = r"[^\s\x1c-\x1f\x85]"
+
+
+def key_parameter(*, required: bool) -> OpenApiParameter:
+    """Return what an operation says of the Idempotency-Key that it takes."""
+    return OpenApiParameter(
+        "Idempotency-Key",
+        # Not an empty quoted string, and a space only inside.
+        {"type": "string", "pattern": r'^(?!""$)[!-~]([ -~]{0,253}[!-~])?$'},
+        OpenApiParameter.HEADER,
+        required=required,
+        description="A fresh UUID per intention; the same again returns what the first one made.",
+    )
 
 
 def refuses(*kinds: type[Refusal] | int) -> dict[str, Any]:

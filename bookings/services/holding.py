@@ -15,6 +15,7 @@ from core import idempotency
 from core.accounts import lock_account
 from core.days import today
 from core.errors import Conflict, Invalid, NotFound, TooMany
+from core.idempotency import RequestKey
 from core.models import User
 from events.outbox import record
 
@@ -54,14 +55,6 @@ class Stay:
     check_in: date
     check_out: date
     guests: int
-
-
-@dataclass(frozen=True)
-class RequestKey:
-    """A client's Idempotency-Key and the digest of what was asked with it."""
-
-    key: str
-    fingerprint: str
 
 
 def hold_booking(

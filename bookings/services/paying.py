@@ -10,11 +10,12 @@ from django.db import transaction
 
 from bookings.events import BookingConfirmed
 from bookings.models import Booking, Listing
-from bookings.services.holding import RequestKey, overlapping
+from bookings.services.holding import overlapping
 from bookings.services.looking import get_booking
 from core import idempotency
 from core.days import today
 from core.errors import BadGateway, Conflict, TooMany
+from core.idempotency import RequestKey
 from core.models import User
 from events.outbox import record
 from payments.services import checkout, refunds, status

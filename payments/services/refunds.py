@@ -10,6 +10,7 @@ from django.db import transaction
 from django.db.models import Sum
 
 from core.errors import Conflict, Invalid, ReasonMissing
+from core.idempotency import RequestKey, find_resource, remember_resource
 from core.money import CENTS, Money
 from events.outbox import record
 from payments import states
@@ -99,6 +100,35 @@ def request_operator_refund(
         if payment.status == states.IN_REVIEW and wanted != captured(payment):
             raise RefundInParts("Send all of it back, or accept it first.")
         return _request(payment, wanted, Refund.Source.OPERATOR, reason, at, person)
+
+
+def request_operator_refund_once(
+    *,
+    principal: UUID,
+    request_key: RequestKey,
+    payment_id: UUID,
+    amount: Decimal | None = None,
+    reason: str,
+    person: str,
+    at: datetime,
+) -> Refund:
+    """
+    Order as `request_operator_refund` does; with the same key, return what the first one ordered.
+
+    :raises IdempotencyKeyReused: if the key made something else.
+    """
+    key, fingerprint = request_key.key, request_key.fingerprint
+    with transaction.atomic():
+        made = find_resource(principal=principal, key=key, fingerprint=fingerprint)
+        if made is not None:
+            return Refund.objects.get(id=made)
+        refund = request_operator_refund(
+            payment_id=payment_id, amount=amount, reason=reason, person=person, at=at
+        )
+        remember_resource(
+            principal=principal, key=key, fingerprint=fingerprint, resource_id=refund.id, at=at
+        )
+        return refund
 
 
 @dataclass(frozen=True)

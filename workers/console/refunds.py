@@ -1,6 +1,7 @@
 """Where operators send money back, take what arrived for what is owed, and end doubts."""
 
 from decimal import Decimal
+from functools import partial
 from typing import Any
 from uuid import UUID
 
@@ -11,7 +12,9 @@ from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from core.errors import ReasonMissing
-from core.schema import refuses
+from core.idempotency import IdempotencyKeyMissing, IdempotencyKeyReused, key_of
+from core.models import User
+from core.schema import key_parameter, refuses
 from core.serializers import MoneyField, RequestBody
 from payments.models import Refund
 from payments.serializers import PaymentOutput, without_link
@@ -28,7 +31,7 @@ from payments.services.refunds import (
     RefundOfNothing,
     RefundTooLarge,
     preview_refund,
-    request_operator_refund,
+    request_operator_refund_once,
 )
 from payments.services.settling import PaymentUnknown
 from workers.console.deciding import Reason, decide
@@ -99,6 +102,7 @@ class Refunds(APIView):
 
     @extend_schema(
         operation_id="request_refund",
+        parameters=[key_parameter(required=True)],
         request=RefundInput,
         responses={201: RefundOutput},
         examples=[
@@ -109,11 +113,22 @@ class Refunds(APIView):
             )
         ],
         extensions=refuses(
-            403, PaymentUnknown, ReasonMissing, RefundOfNothing, RefundTooLarge, RefundInParts
+            403,
+            PaymentUnknown,
+            ReasonMissing,
+            RefundOfNothing,
+            RefundTooLarge,
+            RefundInParts,
+            IdempotencyKeyMissing,
+            IdempotencyKeyReused,
         ),
     )
     def post(self, request: Request, payment_id: UUID) -> Response:
-        refund = decide(request, RefundInput, request_operator_refund, payment_id=payment_id)
+        key = key_of(request, required=True)
+        assert key is not None
+        assert isinstance(request.user, User)
+        order = partial(request_operator_refund_once, principal=request.user.id, request_key=key)
+        refund = decide(request, RefundInput, order, payment_id=payment_id)
         return Response(RefundOutput(refund).data, status=201)
 
 

@@ -7,10 +7,11 @@ from decimal import Decimal
 from typing import Final
 
 from bookings.services.ending import cancel_booking
-from bookings.services.holding import RequestKey, Stay, hold_booking
+from bookings.services.holding import Stay, hold_booking
 from bookings.services.paying import Started, start_payment
 from core.days import today
 from core.errors import Refusal
+from core.idempotency import RequestKey
 from payments.chapa.sandbox.faults import BY_CHANCE, CHOICES
 from payments.chapa.sandbox.paying import PAYING_NUMBERS
 from payments.chapa.sandbox.transactions import NotAllowed, Transaction

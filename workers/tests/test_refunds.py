@@ -7,11 +7,14 @@ import pytest
 from django.utils import timezone
 from rest_framework.test import APIClient
 
+from core.idempotency import RequestKey
 from core.ids import new_id
+from core.tests.threads import at_once
 from payments.chapa.wire import Outcome
 from payments.models import LedgerEntry, Payment, Refund
+from payments.services.refunds import request_operator_refund_once
 from payments.tests.cast import answer_about, write
-from payments.tests.factories import PaymentFactory
+from payments.tests.factories import NOW, PaymentFactory
 from workers.tests.people import staff
 
 pytestmark = pytest.mark.django_db
@@ -32,20 +35,69 @@ def refunds_of(payment: Payment) -> str:
     return f"/api/v1/ops/payments/{payment.id}/refunds"
 
 
+def order(client: APIClient, payment: Payment, body: dict[str, Any], key: str = "") -> Any:
+    headers = {"Idempotency-Key": key or str(new_id())}
+    return client.post(refunds_of(payment), body, format="json", headers=headers)
+
+
 def test_an_operator_sees_what_is_left_and_sends_part_of_it_back(finance: APIClient) -> None:
     payment = paid()
     before = finance.get(refunds_of(payment)).json()
     assert before["left"] == {"amount": "3700.00", "currency": "ETB"}
 
-    made = finance.post(
-        refunds_of(payment), {"amount": "700.00", "reason": "a broken boiler"}, format="json"
-    )
+    made = order(finance, payment, {"amount": "700.00", "reason": "a broken boiler"})
 
     assert (made.status_code, made.json()["state"]) == (201, "requested")
     assert made.json()["person"].startswith("user:")
     after = finance.get(refunds_of(payment)).json()
     assert after["left"]["amount"] == "3000.00"
     assert [each["id"] for each in after["refunds"]] == [made.json()["id"]]
+
+
+def test_the_same_request_twice_sends_back_once(finance: APIClient) -> None:
+    payment = paid()
+    body = {"amount": "700.00", "reason": "a broken boiler"}
+
+    first, second = (order(finance, payment, body, key="k") for _ in range(2))
+    other = order(finance, payment, {**body, "amount": "70.00"}, key="k")
+    elsewhere = order(finance, paid(), body, key="k")
+    colleague = order(staff("view_event", "add_refund"), payment, body, key="k")
+
+    assert (second.status_code, second.json()) == (201, first.json())
+    for reused in (other, elsewhere):
+        assert (reused.status_code, reused.json()["code"]) == (422, "idempotency_key_reused")
+    assert colleague.json()["id"] != first.json()["id"]
+    assert Refund.objects.count() == 2
+
+
+def test_a_refund_without_a_key_is_refused(finance: APIClient) -> None:
+    answer = finance.post(refunds_of(paid()), {"reason": "goodwill"}, format="json")
+
+    assert (answer.status_code, answer.json()["code"]) == (400, "idempotency_key_missing")
+    assert not Refund.objects.exists()
+
+
+@pytest.mark.django_db(transaction=True)
+def test_the_same_request_many_times_at_once_sends_back_once() -> None:
+    payment, asked = paid(), RequestKey("k", "700.00")
+    principal = new_id()
+
+    made = at_once(
+        6,
+        lambda _: (
+            request_operator_refund_once(
+                principal=principal,
+                request_key=asked,
+                payment_id=payment.id,
+                amount=Decimal(700),
+                reason="a broken boiler",
+                person=f"user:{principal}",
+                at=NOW,
+            ).id
+        ),
+    )
+
+    assert (len(set(made)), Refund.objects.count()) == (1, 1)
 
 
 @pytest.mark.parametrize(
@@ -66,7 +118,7 @@ def test_an_operator_sees_what_is_left_and_sends_part_of_it_back(finance: APICli
 def test_a_refund_that_cannot_be_is_refused_by_name(
     finance: APIClient, body: dict[str, str], status: int, code: str
 ) -> None:
-    answer = finance.post(refunds_of(paid()), body, format="json")
+    answer = order(finance, paid(), body)
 
     assert (answer.status_code, answer.json()["code"]) == (status, code)
     assert not Refund.objects.exists()
@@ -87,7 +139,7 @@ def test_a_mismatch_is_accepted_with_a_reason_once(finance: APIClient) -> None:
 
 def test_a_doubt_about_a_refund_is_ended_by_a_person(finance: APIClient) -> None:
     payment = paid()
-    made = finance.post(refunds_of(payment), {"reason": "goodwill"}, format="json").json()
+    made = order(finance, payment, {"reason": "goodwill"}).json()
     Refund.objects.update(state="failed", failure_reason="refund_refused_in_test_mode")
     resolve = f"/api/v1/ops/refunds/{made['id']}/resolve"
 
@@ -105,7 +157,7 @@ def test_a_doubt_about_a_refund_is_ended_by_a_person(finance: APIClient) -> None
 
 def test_who_decided_about_a_refund_and_why_is_shown(finance: APIClient) -> None:
     payment = paid()
-    made = finance.post(refunds_of(payment), {"reason": "goodwill"}, format="json").json()
+    made = order(finance, payment, {"reason": "goodwill"}).json()
     resolve = f"/api/v1/ops/refunds/{made['id']}/resolve"
 
     finance.post(resolve, {"sent": False, "reason": "asked for by nobody"}, format="json")
@@ -127,7 +179,7 @@ def test_who_decided_about_a_refund_and_why_is_shown(finance: APIClient) -> None
 
 
 def test_nobody_ends_a_refund_that_chapa_is_asked_for(finance: APIClient) -> None:
-    made = finance.post(refunds_of(paid()), {"reason": "goodwill"}, format="json").json()
+    made = order(finance, paid(), {"reason": "goodwill"}).json()
     Refund.objects.update(state="unknown", submitted_at=timezone.now())
     resolve = f"/api/v1/ops/refunds/{made['id']}/resolve"
 
@@ -150,6 +202,9 @@ def test_who_may_look_may_not_act_and_nothing_is_found_for_nobody(finance: APICl
         (f"/api/v1/ops/refunds/{nowhere}/resolve", "refund_unknown"),
     ):
         answer = finance.post(
-            url, {"reason": "x", **({"sent": True} if "resolve" in url else {})}, format="json"
+            url,
+            {"reason": "x", **({"sent": True} if "resolve" in url else {})},
+            format="json",
+            headers={"Idempotency-Key": str(new_id())},
         )
         assert (answer.status_code, answer.json()["code"]) == (404, code)
