@@ -4,8 +4,9 @@ from datetime import timedelta
 
 from events.base import Context, Outbound, Repeat, RetryAfter
 from events.retry import patience
+from payments import schedule
 from payments.events import RefundRequested
-from payments.handlers import wait_for_chapa
+from payments.handlers import ChapaSilent, wait_for_chapa
 from payments.models import Refund
 from payments.services.leasing import PaymentBusy
 from payments.services.refunding import Submission, submit_refund, write_submission
@@ -14,9 +15,20 @@ from payments.settlement import NoAnswer
 
 _BUSY = timedelta(seconds=1)
 _SOONEST = timedelta(seconds=30)
+# As long as an order that Chapa took is looked at; then what could not be sent is a person's.
+_LONGEST_WAIT = schedule.REFUND_LOOKS[-1]
 
 
 def _ask(event: RefundRequested, context: Context) -> Submission | None:
+    try:
+        return _ask_when_there(event, context)
+    except RetryAfter as wait:
+        if context.age < _LONGEST_WAIT:
+            raise
+        raise ChapaSilent(str(wait)) from wait
+
+
+def _ask_when_there(event: RefundRequested, context: Context) -> Submission | None:
     wait_for_chapa(context)
     pause = max(patience(context.age), _SOONEST)
     if Refund.objects.filter(id=event.refund_id, state=Refund.State.REQUESTED).exists():
@@ -32,13 +44,13 @@ def _find_chapa_there(event: RefundRequested, context: Context, pause: timedelta
     Ask about the payment first, which may be asked again: an order is asked once, and what an
     outage leaves open of it only a person ends.
 
-    :raises RetryAfter: if Chapa does not answer.
+    :raises RetryAfter: if Chapa does not answer; what it says of the payment does not matter.
     """
     try:
         verdict = settle_payment(payment_id=event.payment_id, at=context.at)
     except PaymentBusy as busy:
         raise RetryAfter(_BUSY, "someone else is asking") from busy
-    if isinstance(verdict, NoAnswer):
+    if isinstance(verdict, NoAnswer) and not verdict.is_there:
         raise RetryAfter(pause, "Chapa does not answer")
 
 

@@ -51,9 +51,14 @@ class Waiting:
 
 @dataclass(frozen=True)
 class NoAnswer:
-    """Chapa did not answer the question; ask again."""
+    """
+    Chapa did not answer the question; ask again.
+
+    `is_there`: it spoke of this very payment, in words that nobody here knows.
+    """
 
     misconfigured: bool = False
+    is_there: bool = False
 
 
 @dataclass(frozen=True)
@@ -73,8 +78,10 @@ def judge(*, owed: Owed, seen: Verification) -> Verdict:
     match seen.outcome:
         case Outcome.PENDING | Outcome.NOT_FOUND:
             return Waiting()
-        case Outcome.TRANSIENT | Outcome.UNRECOGNISED:
+        case Outcome.TRANSIENT:
             return NoAnswer()
+        case Outcome.UNRECOGNISED:
+            return NoAnswer(is_there=seen.tx_ref == owed.tx_ref)
         case Outcome.CONFIG_ERROR:
             return NoAnswer(misconfigured=True)
     if seen.tx_ref != owed.tx_ref:
@@ -88,7 +95,7 @@ def judge(*, owed: Owed, seen: Verification) -> Verdict:
 
 def _judge_money(owed: Money, seen: Verification) -> Verdict:
     if seen.amount is None or seen.amount <= 0 or not seen.currency:
-        return NoAnswer()
+        return NoAnswer(is_there=True)
     arrived = Money(_whole_cents(seen.amount), seen.currency)
     if seen.outcome is not Outcome.PAID:
         return SentBack(arrived, reversed=seen.outcome is Outcome.REVERSED)

@@ -42,6 +42,7 @@ CAME = came("100.00")
 REFUND: Ledger = [*CAME, ("refund", "100.00", "ETB")]
 REVERSAL: Ledger = [*CAME, ("reversal", "100.00", "ETB")]
 SILENCE, KEY_REFUSED = NoAnswer(), NoAnswer(misconfigured=True)
+ODD = NoAnswer(is_there=True)
 REFUNDED, REVERSED = SentBack(birr("100"), reversed=False), SentBack(birr("100"), reversed=True)
 FINE = "more than two decimals"
 AMOUNT = "another amount"
@@ -64,11 +65,11 @@ TABLE: list[tuple[int, str, str, Verdict, str, Ledger]] = [
     (200, "verify_paid_in_dollars", "paid", DOLLARS, "in_review", came("100.00", "USD")),
     (200, "verify_paid_for_another", "paid", NotOurs("another tx_ref"), "pending", NOTHING),
     (200, "verify_paid_live", "paid", NotOurs("another mode"), "pending", NOTHING),
-    (200, "verify_paid_zero", "unrecognised", SILENCE, "pending", NOTHING),
-    (200, "verify_paid_negative", "unrecognised", SILENCE, "pending", NOTHING),
-    (200, "verify_paid_not_a_number_text", "unrecognised", SILENCE, "pending", NOTHING),
-    (200, "verify_paid_beyond_reason", "unrecognised", SILENCE, "pending", NOTHING),
-    (200, "verify_paid_in_a_failed_envelope", "unrecognised", SILENCE, "pending", NOTHING),
+    (200, "verify_paid_zero", "unrecognised", ODD, "pending", NOTHING),
+    (200, "verify_paid_negative", "unrecognised", ODD, "pending", NOTHING),
+    (200, "verify_paid_not_a_number_text", "unrecognised", ODD, "pending", NOTHING),
+    (200, "verify_paid_beyond_reason", "unrecognised", ODD, "pending", NOTHING),
+    (200, "verify_paid_in_a_failed_envelope", "unrecognised", ODD, "pending", NOTHING),
     (200, "verify_list", "unrecognised", SILENCE, "pending", NOTHING),
     (200, "verify_paid_not_a_number", "transient", SILENCE, "pending", NOTHING),
     (200, "verify_paid_twice", "transient", SILENCE, "pending", NOTHING),
@@ -102,8 +103,8 @@ TABLE: list[tuple[int, str, str, Verdict, str, Ledger]] = [
     (408, "verify_paid", "transient", SILENCE, "pending", NOTHING),
     (500, "verify_paid", "transient", SILENCE, "pending", NOTHING),
     (504, "verify_not_found_documented", "transient", SILENCE, "pending", NOTHING),
-    (302, "verify_paid", "unrecognised", SILENCE, "pending", NOTHING),
-    (404, "verify_paid", "unrecognised", SILENCE, "pending", NOTHING),
+    (302, "verify_paid", "unrecognised", ODD, "pending", NOTHING),
+    (404, "verify_paid", "unrecognised", ODD, "pending", NOTHING),
     (404, "cancel_not_found", "unrecognised", SILENCE, "pending", NOTHING),
     (400, "initialize_refused_amount", "unrecognised", SILENCE, "pending", NOTHING),
 ]

@@ -13,14 +13,18 @@ from core.failpoints import Failpoint, listening
 from core.tests.threads import at_once
 from events.base import Group
 from events.delivery import drain_group
+from events.models import Delivery
+from events.retry import MAX_ATTEMPTS
+from payments.chapa.client import ChapaClient
 from payments.chapa.sandbox.refunds import RefundState
 from payments.chapa.sandbox.transactions import Status
+from payments.chapa.wire import Outcome
 from payments.models import GatewayCall, Payment, Refund
 from payments.services.checkout import open_checkout
 from payments.services.refunding import check_due_refunds, submit_refund
 from payments.services.refunds import request_operator_refund
 from payments.services.settling import settle_payment
-from payments.tests.cast import RunningSandbox, at_chapa, ledger_of
+from payments.tests.cast import RunningSandbox, at_chapa, ledger_of, verification_of
 from payments.tests.factories import NOW, PaymentFactory
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -182,6 +186,37 @@ def test_an_order_is_not_sent_into_an_outage(
 
     refund.refresh_from_db()
     assert refund.state == "submitted"
+
+
+@pytest.mark.parametrize("trouble", ["500", "401"])
+def test_an_order_that_chapa_never_heard_of_is_a_persons_after_ten_days(
+    chapa: RunningSandbox, payment: Payment, trouble: str
+) -> None:
+    chapa.faults.set({"verify": trouble})
+    refund = order(payment)
+    deliver()
+    deliver(9 * DAY)
+    assert Delivery.objects.get(handler="send_refund").attempts == 0
+
+    for hours in range(MAX_ATTEMPTS):
+        deliver(10 * DAY + timedelta(hours=hours))
+
+    refund.refresh_from_db()
+    assert (refund.state, asked(payment)) == ("requested", 0)
+    assert Delivery.objects.get(handler="send_refund").state == "dead"
+
+
+def test_an_order_is_sent_whatever_chapa_calls_the_payment(
+    chapa: RunningSandbox, payment: Payment, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    refund = order(payment, 700)
+    odd = verification_of(payment, Outcome.UNRECOGNISED)
+    monkeypatch.setattr(ChapaClient, "verify", lambda client, tx_ref: odd)
+
+    deliver()
+
+    refund.refresh_from_db()
+    assert (refund.state, sent_back(chapa)) == ("submitted", Decimal(700))
 
 
 def test_money_that_went_back_meanwhile_is_not_sent_again_and_a_person_decides(

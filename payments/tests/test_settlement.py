@@ -46,12 +46,16 @@ def birr(amount: str) -> Money:
         (Outcome.REFUNDED, SentBack(birr("3700.00"), reversed=False)),
         (Outcome.REVERSED, SentBack(birr("3700.00"), reversed=True)),
         (Outcome.TRANSIENT, NoAnswer()),
-        (Outcome.UNRECOGNISED, NoAnswer()),
+        (Outcome.UNRECOGNISED, NoAnswer(is_there=True)),
         (Outcome.CONFIG_ERROR, NoAnswer(misconfigured=True)),
     ],
 )
 def test_every_outcome_that_fits_has_its_meaning(outcome: Outcome, verdict: Verdict) -> None:
     assert judge(owed=OWED, seen=seen(outcome)) == verdict
+
+
+def test_odd_words_about_another_payment_or_none_are_silence() -> None:
+    assert judge(owed=OWED, seen=seen(Outcome.UNRECOGNISED, tx_ref="")) == NoAnswer()
 
 
 def test_no_outcome_is_forgotten_in_the_table_above() -> None:
@@ -78,10 +82,10 @@ def test_no_outcome_is_forgotten_in_the_table_above() -> None:
             {"currency": "USD"},
             Mismatched(Money(Decimal("3700.00"), "USD"), "another currency"),
         ),
-        ({"currency": ""}, NoAnswer()),
-        ({"amount": None}, NoAnswer()),
-        ({"amount": Decimal(0)}, NoAnswer()),
-        ({"amount": Decimal(-3700)}, NoAnswer()),
+        ({"currency": ""}, NoAnswer(is_there=True)),
+        ({"amount": None}, NoAnswer(is_there=True)),
+        ({"amount": Decimal(0)}, NoAnswer(is_there=True)),
+        ({"amount": Decimal(-3700)}, NoAnswer(is_there=True)),
         ({"tx_ref": "guzo-2"}, NotOurs("another tx_ref")),
         ({"tx_ref": "GUZO-1"}, NotOurs("another tx_ref")),
         ({"tx_ref": ""}, NotOurs("another tx_ref")),

@@ -305,7 +305,9 @@ def test_silence_changes_no_state_and_is_asked_again(outcome: Outcome, status: s
     verdict = write(answer_about(payment, outcome))
 
     payment.refresh_from_db()
-    assert verdict == NoAnswer(misconfigured=outcome is Outcome.CONFIG_ERROR)
+    assert verdict == NoAnswer(
+        misconfigured=outcome is Outcome.CONFIG_ERROR, is_there=outcome is Outcome.UNRECOGNISED
+    )
     assert (payment.status, payment.asked_at) == (status, None)
     assert payment.next_check_at == NOW + timedelta(seconds=30)
     assert events_of(payment) == []
