@@ -37,7 +37,8 @@ REFUND_TRANSITIONS: Final[dict[str, frozenset[str]]] = {
     "requested": frozenset({"unknown", "failed", "succeeded"}),
     # Requested again only if the call certainly never reached Chapa.
     "unknown": frozenset({"requested", "submitted", "succeeded", "failed"}),
-    "submitted": frozenset({"succeeded", "failed"}),
+    # Unknown again if Chapa does not say how it ended, or tells of other money.
+    "submitted": frozenset({"unknown", "succeeded", "failed"}),
     "succeeded": frozenset(),
     # A person sent it another way; or said that it was not sent, and Chapa has it.
     "failed": frozenset({"succeeded", "unknown"}),

@@ -18,7 +18,7 @@ from bookings.tests.mail_server import Postbox
 from events.base import Group
 from events.delivery import drain_group
 from payments.services.deciding import resolve_refund
-from payments.services.recording import fail_refund, lock_refund
+from payments.services.refund_rows import fail_refund, lock_refund
 from payments.services.refunds import request_operator_refund
 from payments.services.seeding import Outcome
 from payments.services.status import Payment, Refund

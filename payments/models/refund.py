@@ -36,7 +36,7 @@ class Refund(models.Model):
     state = models.CharField(max_length=12, choices=State, default=State.REQUESTED)
     source = models.CharField(max_length=12, choices=Source)
     reason = models.CharField(max_length=80)
-    # Why it failed, as a code: refund_refused_in_test_mode, refund_refused, …
+    # Why it failed, or is in doubt, as a code: refund_refused, no_end, …
     failure_reason = models.CharField(max_length=80, blank=True, default="", db_default="")
     # Chapa's own name of it, if Chapa gave one.
     gateway_reference = models.CharField(max_length=64, blank=True, default="", db_default="")

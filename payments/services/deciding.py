@@ -11,15 +11,8 @@ from events.outbox import record
 from payments import schedule, states
 from payments.events import PaymentAccepted, PaymentSucceeded
 from payments.models import LedgerEntry, Payment, Refund
-from payments.services.recording import (
-    Decision,
-    captured,
-    complete_refund,
-    enter,
-    fail_refund,
-    lock_refund,
-    move,
-)
+from payments.services.recording import Decision, captured, enter, move
+from payments.services.refund_rows import complete_refund, fail_refund, lock_refund
 from payments.services.settling import PaymentUnknown
 
 log = structlog.get_logger(__name__)

@@ -3,7 +3,6 @@
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
-from uuid import UUID
 
 import structlog
 from django.db.models import F
@@ -12,10 +11,13 @@ from django.db.models.functions import Coalesce, Least
 from core.money import Money
 from events.outbox import record
 from payments import states
-from payments.events import PaymentCancelled, PaymentRefunded, RefundFailed, RefundSucceeded
+from payments.events import PaymentCancelled
 from payments.models import GatewayCall, LedgerEntry, Payment, Refund
 
 log = structlog.get_logger(__name__)
+
+#: Of an order that Chapa refused so: some of the money went, and whether as this order is unknown.
+MORE_THAN_IS_LEFT = "more_than_is_left"
 
 
 def move(payment: Payment, target: str) -> None:
@@ -80,76 +82,6 @@ def enter(
     )
 
 
-def move_refund(refund: Refund, target: str) -> None:
-    """Change the state of a locked order as the table allows, and write its other fields."""
-    if target not in states.REFUND_TRANSITIONS[refund.state]:
-        raise RuntimeError(f"refund {refund.id} cannot become {target} from {refund.state}")
-    refund.state = target
-    refund.save(
-        update_fields=[
-            "state",
-            "failure_reason",
-            "gateway_reference",
-            "settled_at",
-            "next_check_at",
-            "resolutions",
-        ]
-    )
-
-
-def complete_refund(refund: Refund, proof: GatewayCall | Decision, at: datetime) -> None:
-    """Write down that the money of a locked order went back, and what the payment is then."""
-    payment = refund.payment
-    enter(payment, LedgerEntry.Kind.REFUND, refund.money, proof, at, refund)
-    payment.refunded_amount += refund.amount
-    refund.settled_at, refund.next_check_at = at, None
-    move_refund(refund, Refund.State.SUCCEEDED)
-    about = {"payment_id": payment.id, "reference": payment.reference, "amount": refund.money}
-    record(RefundSucceeded(refund_id=refund.id, **about), at=at)  # type: ignore[arg-type]
-    if payment.refunded_amount == payment.captured_amount:
-        move(payment, states.REFUNDED)
-        record(PaymentRefunded(**about), at=at)  # type: ignore[arg-type]
-    elif payment.status == states.SUCCEEDED:
-        move(payment, states.PARTIALLY_REFUNDED)
-    else:
-        payment.save(update_fields=["refunded_amount"])
-
-
-def lock_refund(refund_id: UUID) -> Refund:
-    """Lock the payment first, then the order."""
-    payment_id = Refund.objects.values_list("payment_id", flat=True).get(id=refund_id)
-    payment = Payment.objects.select_for_update().get(id=payment_id)
-    refund = Refund.objects.select_for_update().get(id=refund_id)
-    refund.payment = payment
-    return refund
-
-
-def fail_refund(refund: Refund, reason: str, at: datetime) -> None:
-    """End a locked order that was not carried out; its money can be ordered back again."""
-    refund.failure_reason = reason
-    refund.settled_at = at
-    refund.next_check_at = None
-    move_refund(refund, Refund.State.FAILED)
-    log.error("refund.failed", refund_id=str(refund.id), reason=reason)
-    record(
-        RefundFailed(
-            payment_id=refund.payment_id,
-            reference=refund.payment.reference,
-            refund_id=refund.id,
-            amount=refund.money,
-            reason=reason,
-        ),
-        at=at,
-    )
-
-
-def reopen_refund(refund: Refund, at: datetime) -> None:
-    """Take back that a locked order was not carried out: Chapa has it, and is asked what became."""
-    refund.failure_reason = ""
-    refund.settled_at, refund.next_check_at = None, at
-    move_refund(refund, Refund.State.UNKNOWN)
-
-
 def note_external_refund(payment: Payment, left: Money, at: datetime) -> bool:
     """
     Write down what went back without an order of ours; return whether all of the money is gone.
@@ -182,8 +114,9 @@ def note_external_refund(payment: Payment, left: Money, at: datetime) -> bool:
 
 def _explains_all(refund: Refund) -> bool:
     """Whether Chapa may have sent all of the payment back for this order alone."""
-    asked = refund.state != Refund.State.REQUESTED and not refund.failure_reason
-    return asked and refund.amount == refund.payment.captured_amount
+    asked = refund.state != Refund.State.REQUESTED
+    refused = refund.failure_reason == MORE_THAN_IS_LEFT
+    return asked and not refused and refund.amount == refund.payment.captured_amount
 
 
 def hint_refunds(payment: Payment, at: datetime) -> None:

@@ -16,7 +16,6 @@ import structlog
 from django.db import connection, transaction
 
 from core.failpoints import failpoint
-from events.base import PermanentFailure
 from payments import gateway, schedule
 from payments.chapa.wire import (
     RefundProgress,
@@ -26,12 +25,14 @@ from payments.chapa.wire import (
 )
 from payments.models import GatewayCall, Refund
 from payments.services.breaker import Breaker
-from payments.services.recording import (
+from payments.services.recording import MORE_THAN_IS_LEFT
+from payments.services.refund_rows import (
     complete_refund,
+    contradict_person,
     fail_refund,
     lock_refund,
     move_refund,
-    reopen_refund,
+    put_in_doubt,
 )
 
 log = structlog.get_logger(__name__)
@@ -48,10 +49,6 @@ where id in (select id from payments_refund where next_check_at <= %(at)s
              order by next_check_at limit %(limit)s for update skip locked)
 returning id
 """
-
-
-class TakenAfterAll(PermanentFailure):
-    """Chapa took an order that a person had ended: its money may have gone twice."""
 
 
 @dataclass(frozen=True)
@@ -111,7 +108,7 @@ def write_submission(answer: Submission, *, at: datetime) -> None:
     refund = lock_refund(answer.refund_id)
     taken = answer.said.submitted in (RefundSubmitted.ACCEPTED, RefundSubmitted.USED_BEFORE)
     if taken:
-        _contradict_person(refund, at)
+        contradict_person(refund, at)
     if refund.state != State.UNKNOWN:
         return
     match answer.said.submitted:
@@ -124,9 +121,7 @@ def write_submission(answer: Submission, *, at: datetime) -> None:
             fail_refund(refund, "refund_refused", at)
         case RefundSubmitted.REFUSED:
             # More than is left, says Chapa: so some of it went, this very order perhaps.
-            refund.failure_reason = "more_than_is_left"
-            refund.save(update_fields=["failure_reason"])
-            log.error("refund.unknown", refund_id=str(refund.id), reason=refund.failure_reason)
+            put_in_doubt(refund, MORE_THAN_IS_LEFT)
         case _:
             log.error("refund.unknown", refund_id=str(refund.id))
 
@@ -176,7 +171,7 @@ def write_progress(
     """Write what Chapa said of a locked order. Repeating changes nothing: an order ends once."""
     has_it = seen.progress in (RefundProgress.PENDING, RefundProgress.REFUNDED)
     if has_it and refund.state == State.FAILED:
-        _contradict_person(refund, at)
+        contradict_person(refund, at)
     if refund.state not in Refund.IN_FLIGHT:
         return
     refund.gateway_reference = refund.gateway_reference or seen.refund_reference
@@ -184,20 +179,22 @@ def write_progress(
     match seen.progress:
         case RefundProgress.REFUNDED if _is_another(refund, seen):
             # Whose money went is not known: never counted as this order's.
-            log.error("refund.another_amount", refund_id=str(refund.id))
+            put_in_doubt(refund, "another_amount")
         case RefundProgress.REFUNDED if not _has_room(refund):
             # What went before, or a person said did, leaves less than that: it went twice.
-            log.error("refund.more_than_came", refund_id=str(refund.id))
+            put_in_doubt(refund, "more_than_came")
         case RefundProgress.REFUNDED:
             complete_refund(refund, call, at)
-            return
         case RefundProgress.REVERSED:
             fail_refund(refund, "refund_reversed", at)
-            return
+        case _ if refund.next_check_at is None:
+            # The last look. Nobody comes back to it but a person.
+            put_in_doubt(refund, "no_end")
         case RefundProgress.PENDING if refund.state == State.UNKNOWN:
+            refund.failure_reason = ""
             move_refund(refund, State.SUBMITTED)
-            return
-    refund.save(update_fields=["gateway_reference", "next_check_at"])
+        case _:
+            refund.save(update_fields=["gateway_reference", "next_check_at"])
 
 
 def _next_look(refund: Refund, seen: RefundVerification, at: datetime) -> datetime | None:
@@ -218,22 +215,6 @@ def _is_another(refund: Refund, seen: RefundVerification) -> bool:
 def _has_room(refund: Refund) -> bool:
     payment = refund.payment
     return payment.refunded_amount + refund.amount <= payment.captured_amount
-
-
-def _contradict_person(refund: Refund, at: datetime) -> None:
-    """
-    Chapa has a locked order: what a person said of it meanwhile is in doubt.
-
-    :raises TakenAfterAll: if that was that it went another way.
-    """
-    if refund.state not in (State.FAILED, State.SUCCEEDED) or not refund.resolutions:
-        return
-    sent = refund.resolutions[-1]["sent"]
-    log.error("refund.taken_after_all", refund_id=str(refund.id), said_to_be_sent=sent)
-    if refund.state == State.FAILED:
-        reopen_refund(refund, at)
-    elif sent:
-        raise TakenAfterAll("A person said that it went another way, and Chapa took it too.")
 
 
 def _give_up(refund: Refund, reason: str, at: datetime) -> None:

@@ -25,10 +25,10 @@ from payments.services.deciding import (
     accept_payment,
     resolve_refund,
 )
-from payments.services.recording import Decision, enter, lock_refund
+from payments.services.recording import Decision, enter
+from payments.services.refund_rows import TakenAfterAll, lock_refund
 from payments.services.refunding import (
     Submission,
-    TakenAfterAll,
     write_progress,
     write_submission,
 )
@@ -79,13 +79,13 @@ def hear(refund: Refund, submitted: RefundSubmitted, **said: Any) -> Refund:
     return refund
 
 
-def look(refund: Refund, progress: RefundProgress, **seen: Any) -> Refund:
+def look(refund: Refund, progress: RefundProgress, *, at: datetime = LATER, **seen: Any) -> Refund:
     """Write what Chapa said to the question how far it is."""
     verification = RefundVerification(progress=progress, http_status=200, evidence={}, **seen)
     call = GatewayCall.objects.create(
         payment=refund.payment,
         kind=GatewayCall.Kind.REFUND_CHECK,
-        asked_at=LATER,
+        asked_at=at,
         took_ms=1,
         http_status=200,
         outcome=progress.value,
@@ -93,7 +93,7 @@ def look(refund: Refund, progress: RefundProgress, **seen: Any) -> Refund:
         actor="test",
     )
     with transaction.atomic():
-        write_progress(lock_refund(refund.id), verification, call, LATER)
+        write_progress(lock_refund(refund.id), verification, call, at)
     refund.refresh_from_db()
     return refund
 
@@ -199,6 +199,33 @@ def test_silence_about_a_refund_is_no_no(progress: RefundProgress) -> None:
 
     assert (refund.state, left_of(payment).amount) == ("unknown", Decimal(0))
     assert refund.next_check_at is not None
+
+
+@pytest.mark.parametrize(
+    "progress", [RefundProgress.PENDING, RefundProgress.NOT_FOUND, RefundProgress.UNRECOGNISED]
+)
+def test_one_that_has_no_end_at_the_last_look_is_in_front_of_a_person(
+    progress: RefundProgress,
+) -> None:
+    payment = paid()
+    refund = hear(ordered(payment, 700), RefundSubmitted.ACCEPTED)
+
+    look(refund, progress, at=NOW + timedelta(days=9))
+    assert (refund.state, refund.next_check_at) == ("submitted", NOW + timedelta(days=10))
+    look(refund, progress, at=NOW + timedelta(days=10))
+
+    assert (refund.state, refund.failure_reason) == ("unknown", "no_end")
+    assert (refund.next_check_at, left_of(payment).amount) == (None, Decimal(3000))
+    look(refund, RefundProgress.REFUNDED, at=NOW + timedelta(days=11))
+    assert (refund.state, refund.failure_reason) == ("succeeded", "")
+
+
+def test_silence_at_the_last_look_is_none() -> None:
+    refund = hear(ordered(paid(), 700), RefundSubmitted.ACCEPTED)
+
+    look(refund, RefundProgress.TRANSIENT, at=NOW + timedelta(days=10))
+
+    assert (refund.state, refund.next_check_at) == ("submitted", NOW + timedelta(days=11))
 
 
 def test_one_that_came_back_can_be_ordered_again() -> None:

@@ -27,11 +27,12 @@ REFUNDS: Final = (
     Invariant(
         "every_refund_pursued",
         "An order to send money back is owed to Chapa; once Chapa may have it, it is looked at",
-        # The last look comes on day 10. What a person gave up has a receipt that says skipped.
+        # The last look comes on day 10, and leaves in doubt what has no end by then. What a person
+        # gave up has a receipt that says skipped.
         """
         select r.id::text, case
-            when r.state in ('unknown', 'submitted') and r.next_check_at is null
-                 and r.submitted_at > %(at)s - interval '9 days'
+            when r.next_check_at is null and (r.state = 'submitted' or r.state = 'unknown'
+                 and r.submitted_at > %(at)s - interval '9 days')
                 then r.state || ' since ' || r.submitted_at || ', and nobody looks'
             when r.state = 'requested' and v.id is not null
                  and not exists (select from events_delivery d

@@ -159,6 +159,15 @@ BREACHES = (
     Breach(
         "every_refund_pursued",
         "cancel_paid",
+        _update(
+            "payments_refund",
+            "state = 'submitted', submitted_at = %(now)s - interval '11 days'",
+            "payment_id = %(last)s",
+        ),
+    ),
+    Breach(
+        "every_refund_pursued",
+        "cancel_paid",
         """with paid as (
                delete from events_delivery where handler = 'send_refund' and event_id = (
                    select id from events_event
