@@ -139,8 +139,18 @@ _TRADE = (
     ),
     MetricQuery(
         ("state",),
-        {"guzo_refunds": "Refunds, by state"},
-        "select state, count(*) from payments_refund group by 1",
+        {
+            "guzo_refunds": "Refunds, by state; of the failed ones those that wait for a person: "
+            "their money is here, not ordered back again, and nobody said that it stays"
+        },
+        """select state, count(*) from payments_refund r
+           where state <> 'failed' or (
+               resolutions = '[]' and failure_reason <> 'resolved_not_sent'
+               and amount <= (select p.captured_amount - greatest(p.refunded_amount, (
+                       select coalesce(sum(o.amount), 0) from payments_refund o
+                       where o.payment_id = p.id and o.state <> 'failed'))
+                   from payments_payment p where p.id = r.payment_id))
+           group by 1""",
     ),
     MetricQuery(
         ("kind",),

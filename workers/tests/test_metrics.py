@@ -3,10 +3,11 @@
 import time
 from collections.abc import Iterator
 from datetime import datetime, timedelta
+from decimal import Decimal
 from typing import Any
 
 import pytest
-from django.db import connection
+from django.db import connection, transaction
 from django.test import Client
 from django.utils import timezone
 from prometheus_client.parser import text_string_to_metric_families
@@ -14,8 +15,13 @@ from prometheus_client.parser import text_string_to_metric_families
 from core.ids import new_id
 from events.models import Delivery, Event, Replay, ReplayItem
 from events.timing import time_handler
-from payments.models import GatewayCall
-from payments.tests.factories import PaymentFactory
+from payments.chapa.wire import Outcome
+from payments.models import GatewayCall, Payment, Refund
+from payments.services.deciding import resolve_refund
+from payments.services.refund_rows import fail_refund, lock_refund
+from payments.services.refunds import request_operator_refund
+from payments.tests.cast import answer_about, write
+from payments.tests.factories import NOW, PaymentFactory
 from workers.console.metric_queries import QUERIES
 
 Sample = tuple[str, ...]
@@ -63,6 +69,43 @@ def replay(state: str, *outcomes: str) -> None:
         ReplayItem.objects.create(
             replay=made, event_id=number, handler="note_step", found="dead", outcome=outcome
         )
+
+
+def order_back(payment: Payment, amount: int | None = None) -> Refund:
+    refund = request_operator_refund(
+        payment_id=payment.id,
+        amount=None if amount is None else Decimal(amount),
+        reason="goodwill",
+        person="user:1",
+        at=NOW,
+    )
+    with transaction.atomic():
+        fail_refund(lock_refund(refund.id), "refund_refused", NOW)
+    return refund
+
+
+def resolve(refund: Refund, *, sent: bool) -> None:
+    resolve_refund(refund_id=refund.id, sent=sent, reason="so", person="user:1", at=NOW)
+
+
+@pytest.mark.django_db
+def test_a_failed_refund_is_counted_until_somebody_decided(client: Client) -> None:
+    def waiting() -> float:
+        return scrape(client).get(("guzo_refunds", "failed"), 0)
+
+    payment = PaymentFactory.create()
+    write(answer_about(payment, Outcome.PAID))
+    first, again = order_back(payment), order_back(payment, 700)
+    assert waiting() == 2
+
+    resolve(again, sent=False)
+    assert waiting() == 1
+
+    last = order_back(payment)
+    assert waiting() == 2
+    resolve(last, sent=True)
+    assert waiting() == 0
+    assert Refund.objects.get(id=first.id).state == "failed"
 
 
 @pytest.mark.django_db
