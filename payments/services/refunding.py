@@ -18,6 +18,7 @@ from django.db import connection, transaction
 from core.failpoints import failpoint
 from payments import gateway, schedule
 from payments.chapa.wire import (
+    CURRENCIES,
     RefundProgress,
     RefundSubmission,
     RefundSubmitted,
@@ -78,8 +79,8 @@ def submit_refund(*, refund_id: UUID, at: datetime) -> Submission | None:
     refund = Refund.objects.select_related("payment").get(id=refund_id)
     if refund.state != State.REQUESTED:
         return None
-    if not refund.payment.gateway_reference:
-        _give_up(refund, "no_gateway_reference", at)
+    if problem := _why_not_sendable(refund):
+        _give_up(refund, problem, at)
         return None
     marked = Refund.objects.filter(id=refund_id, state=State.REQUESTED).update(
         state=State.UNKNOWN,
@@ -215,6 +216,13 @@ def _is_another(refund: Refund, seen: RefundVerification) -> bool:
 def _has_room(refund: Refund) -> bool:
     payment = refund.payment
     return payment.refunded_amount + refund.amount <= payment.captured_amount
+
+
+def _why_not_sendable(refund: Refund) -> str:
+    """Before the mark: what cannot be asked for was certainly not taken."""
+    if not refund.payment.gateway_reference:
+        return "no_gateway_reference"
+    return "" if refund.currency in CURRENCIES else "currency_not_refundable"
 
 
 def _give_up(refund: Refund, reason: str, at: datetime) -> None:

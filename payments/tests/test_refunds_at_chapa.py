@@ -219,6 +219,19 @@ def test_an_order_is_sent_whatever_chapa_calls_the_payment(
     assert (refund.state, sent_back(chapa)) == ("submitted", Decimal(700))
 
 
+def test_what_chapa_cannot_be_asked_for_is_a_persons_and_not_in_doubt(
+    chapa: RunningSandbox, payment: Payment
+) -> None:
+    refund = order(payment)
+    Refund.objects.update(currency="KES")
+
+    deliver()
+
+    refund.refresh_from_db()
+    assert (refund.state, refund.failure_reason) == ("failed", "currency_not_refundable")
+    assert asked(payment) == 0
+
+
 def test_money_that_went_back_meanwhile_is_not_sent_again_and_a_person_decides(
     chapa: RunningSandbox, payment: Payment
 ) -> None:

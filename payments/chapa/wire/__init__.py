@@ -35,6 +35,7 @@ from payments.chapa.wire.refunds import (
     parse_refund_verification,
 )
 from payments.chapa.wire.request import (
+    CURRENCIES,
     LARGEST_AMOUNT,
     CheckoutRequest,
     check_reference,
@@ -43,6 +44,7 @@ from payments.chapa.wire.request import (
 )
 
 __all__ = [
+    "CURRENCIES",
     "LARGEST_AMOUNT",
     "Balances",
     "Cancellation",

@@ -18,7 +18,7 @@ _NAME_LENGTH = 60
 _TITLE_LENGTH = 16
 _DESCRIPTION_LENGTH = 50
 _REASON_LENGTH = 50
-_CURRENCIES = ("ETB", "USD")
+CURRENCIES = ("ETB", "USD")
 
 # Reported as refused by Chapa's own check; docs/chapa.md, "Initialize".
 _REFUSED_DOMAINS = (
@@ -128,7 +128,7 @@ def refund_form(
     :raises ValueError: if the amount is not positive and exact to two decimals, the currency is
         not one that Chapa collects, or `reference` is not one that Guzo could have made.
     """
-    if currency not in _CURRENCIES:
+    if currency not in CURRENCIES:
         raise ValueError("Chapa refunds ETB and USD only")
     form = {
         "amount": f"{_checked(money_amount):.2f}",
