@@ -71,6 +71,18 @@ def move_refund(refund: Refund, target: str) -> None:
     )
 
 
+def name_refund(refund: Refund, name: str) -> None:
+    """Take Chapa's name of a locked order, unless it is that of a payment or of another order."""
+    if refund.gateway_reference or not name:
+        return
+    others = Refund.objects.filter(gateway_reference=name).exclude(id=refund.id)
+    if Payment.objects.filter(gateway_reference=name).exists() or others.exists():
+        # Looked at by it, two orders would end together.
+        log.error("refund.name_of_another", refund_id=str(refund.id))
+        return
+    refund.gateway_reference = name
+
+
 def complete_refund(refund: Refund, proof: GatewayCall | Decision, at: datetime) -> None:
     """Write down that the money of a locked order went back, and what the payment is then."""
     payment = refund.payment

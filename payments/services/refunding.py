@@ -33,6 +33,7 @@ from payments.services.refund_rows import (
     fail_refund,
     lock_refund,
     move_refund,
+    name_refund,
     put_in_doubt,
 )
 
@@ -114,7 +115,7 @@ def write_submission(answer: Submission, *, at: datetime) -> None:
         return
     match answer.said.submitted:
         case _ if taken:
-            refund.gateway_reference = answer.said.refund_reference
+            name_refund(refund, answer.said.refund_reference)
             move_refund(refund, State.SUBMITTED)
         case RefundSubmitted.REFUSED_IN_TEST_MODE:
             fail_refund(refund, "refund_refused_in_test_mode", at)
@@ -175,7 +176,7 @@ def write_progress(
         contradict_person(refund, at)
     if refund.state not in Refund.IN_FLIGHT:
         return
-    refund.gateway_reference = refund.gateway_reference or seen.refund_reference
+    name_refund(refund, seen.refund_reference)
     refund.next_check_at = _next_look(refund, seen, at)
     match seen.progress:
         case RefundProgress.REFUNDED if _is_another(refund, seen):

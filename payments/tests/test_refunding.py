@@ -171,6 +171,19 @@ def test_a_refusal_because_too_little_is_left_may_mean_this_very_order() -> None
     assert (refund.state, left_of(refund.payment).amount) == ("unknown", Decimal(0))
 
 
+def test_a_name_that_is_not_its_own_is_not_taken() -> None:
+    payment = paid()
+    assert payment.gateway_reference
+    refunds = [
+        hear(ordered(payment, 700), RefundSubmitted.ACCEPTED, refund_reference=name)
+        for name in ("RF1", "RF1", payment.gateway_reference)
+    ]
+    refunds.append(look(ordered(payment, 700), RefundProgress.PENDING, refund_reference="RF1"))
+
+    assert [refund.gateway_reference for refund in refunds] == ["RF1", "", "", ""]
+    assert {refund.state for refund in refunds} == {"submitted"}
+
+
 @pytest.mark.parametrize("submitted", [RefundSubmitted.UNKNOWN, RefundSubmitted.USED_BEFORE])
 def test_what_may_have_been_taken_is_looked_at_and_never_counted_as_left(
     submitted: RefundSubmitted,
