@@ -93,6 +93,7 @@ def refund(order: Refund, at: datetime) -> tuple[RefundSubmission, GatewayCall]:
         ),
         lambda answer: answer.submitted.value,
         at,
+        order,
     )
 
 
@@ -105,6 +106,7 @@ def verify_refund(order: Refund, at: datetime) -> tuple[RefundVerification, Gate
         lambda: _client().verify_refund(reference),
         lambda answer: answer.progress.value,
         at,
+        order,
     )
 
 
@@ -123,11 +125,13 @@ def _call(
     ask: Callable[[], A],
     outcome: Callable[[A], str],
     at: datetime,
+    order: Refund | None = None,
 ) -> tuple[A, GatewayCall]:
     answer, took_ms = _timed(ask)
     wish_s = math.ceil(answer.retry_after.total_seconds())
     call = GatewayCall.objects.create(
         payment=payment,
+        refund=order,
         kind=kind,
         asked_at=at,
         took_ms=took_ms,

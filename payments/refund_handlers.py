@@ -9,7 +9,12 @@ from payments.events import RefundRequested
 from payments.handlers import ChapaSilent, wait_for_chapa
 from payments.models import Refund
 from payments.services.leasing import PaymentBusy
-from payments.services.refunding import Submission, submit_refund, write_submission
+from payments.services.refund_sending import (
+    Submission,
+    recall_submission,
+    submit_refund,
+    write_submission,
+)
 from payments.services.settling import settle_payment
 from payments.settlement import NoAnswer
 
@@ -34,6 +39,7 @@ def _ask_when_there(event: RefundRequested, context: Context) -> Submission | No
     if Refund.objects.filter(id=event.refund_id, state=Refund.State.REQUESTED).exists():
         _find_chapa_there(event, context, pause)
     answer = submit_refund(refund_id=event.refund_id, at=context.at)
+    answer = answer or recall_submission(refund_id=event.refund_id)
     if answer is not None and answer.never_left:
         raise RetryAfter(max(answer.said.retry_after, pause), "not taken yet")
     return answer

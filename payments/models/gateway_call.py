@@ -3,6 +3,7 @@ from typing import ClassVar
 from django.db import models
 
 from payments.models.payment import Payment
+from payments.models.refund import Refund
 
 
 class GatewayCall(models.Model):
@@ -21,6 +22,10 @@ class GatewayCall(models.Model):
         REFUND_CHECK = "refund_check", "verify refund"
 
     payment = models.ForeignKey(Payment, models.PROTECT, related_name="gateway_calls")
+    # Which order was asked about; in a version before nobody wrote it down.
+    refund = models.ForeignKey(
+        Refund, models.PROTECT, null=True, db_index=False, related_name="gateway_calls"
+    )
     kind = models.CharField(max_length=12, choices=Kind)
     asked_at = models.DateTimeField()
     took_ms = models.PositiveIntegerField()

@@ -9,7 +9,8 @@ from payments import gateway
 from payments.models import GatewayCall, Payment
 from payments.services.checkout import open_checkout
 from payments.services.closing import close_link
-from payments.services.refunding import settle_refund, submit_refund
+from payments.services.refund_sending import submit_refund
+from payments.services.refunding import settle_refund
 from payments.services.refunds import request_system_refund
 from payments.services.settling import ask_chapa, settle_payment
 from payments.tests.cast import RunningSandbox, at_chapa

@@ -27,11 +27,8 @@ from payments.services.deciding import (
 )
 from payments.services.recording import Decision, enter
 from payments.services.refund_rows import TakenAfterAll, lock_refund
-from payments.services.refunding import (
-    Submission,
-    write_progress,
-    write_submission,
-)
+from payments.services.refund_sending import Submission, write_submission
+from payments.services.refunding import write_progress
 from payments.services.refunds import (
     RefundInParts,
     RefundOfNothing,

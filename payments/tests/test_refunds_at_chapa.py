@@ -15,13 +15,13 @@ from events.base import Group
 from events.delivery import drain_group
 from events.models import Delivery
 from events.retry import MAX_ATTEMPTS
-from payments.chapa.client import ChapaClient
 from payments.chapa.sandbox.refunds import RefundState
 from payments.chapa.sandbox.transactions import Status
 from payments.chapa.wire import Outcome
 from payments.models import GatewayCall, Payment, Refund
 from payments.services.checkout import open_checkout
-from payments.services.refunding import check_due_refunds, submit_refund
+from payments.services.refund_sending import submit_refund
+from payments.services.refunding import check_due_refunds
 from payments.services.refunds import request_operator_refund
 from payments.services.settling import settle_payment
 from payments.tests.cast import RunningSandbox, at_chapa, ledger_of, verification_of
@@ -211,7 +211,7 @@ def test_an_order_is_sent_whatever_chapa_calls_the_payment(
 ) -> None:
     refund = order(payment, 700)
     odd = verification_of(payment, Outcome.UNRECOGNISED)
-    monkeypatch.setattr(ChapaClient, "verify", lambda client, tx_ref: odd)
+    monkeypatch.setattr("payments.chapa.client.ChapaClient.verify", lambda client, tx_ref: odd)
 
     deliver()
 
@@ -342,6 +342,34 @@ def test_a_worker_that_dies_sends_nothing_twice(
     assert payment.refunded_amount == sent_back(chapa)
     entries = payment.ledger.filter(kind="refund").aggregate(sum=Sum("amount"))["sum"] or 0
     assert entries == payment.refunded_amount
+
+
+@pytest.mark.parametrize(
+    ("fault", "state", "reason"),
+    [
+        ("ok", "submitted", ""),
+        ("insufficient", "failed", "refund_refused"),
+        ("401", "requested", ""),
+        ("500", "unknown", ""),
+    ],
+)
+def test_what_chapa_said_to_a_worker_that_died_is_not_lost(
+    chapa: RunningSandbox, payment: Payment, fault: str, state: str, reason: str
+) -> None:
+    def die(name: Failpoint) -> None:
+        if name == "refund.asked":
+            raise WorkerDies
+
+    chapa.faults.set({"refund": fault})
+    refund = order(payment, 700)
+    with listening(die), pytest.raises(WorkerDies):
+        deliver()
+
+    deliver(timedelta(hours=1))
+
+    refund.refresh_from_db()
+    assert (refund.state, refund.failure_reason, asked(payment)) == (state, reason, 1)
+    assert bool(refund.gateway_reference) == (fault == "ok")
 
 
 def test_all_that_came_back_to_us_is_ours_again(chapa: RunningSandbox, payment: Payment) -> None:

@@ -33,6 +33,7 @@ from payments.chapa.wire.refunds import (
     RefundVerification,
     parse_refund_submission,
     parse_refund_verification,
+    recall_refund_submission,
 )
 from payments.chapa.wire.request import (
     CURRENCIES,
@@ -76,5 +77,6 @@ __all__ = [
     "parse_transaction_events",
     "parse_transaction_page",
     "parse_verification",
+    "recall_refund_submission",
     "refund_form",
 ]

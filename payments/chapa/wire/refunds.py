@@ -127,6 +127,20 @@ def parse_refund_submission(http_status: int, body: bytes) -> RefundSubmission:
     )
 
 
+def recall_refund_submission(
+    submitted: RefundSubmitted, http_status: int | None, evidence: Evidence
+) -> RefundSubmission:
+    """Return an answer again from what was kept of it."""
+    data, said = evidence.get("data"), str(evidence.get("message", "")).lower()
+    return RefundSubmission(
+        submitted=submitted,
+        refund_reference=_name_in(data if isinstance(data, dict) else {}),
+        exceeds=submitted is RefundSubmitted.REFUSED and _EXCEEDS in said,
+        http_status=http_status,
+        evidence=evidence,
+    )
+
+
 def parse_refund_verification(http_status: int, body: bytes) -> RefundVerification:
     """Read the answer to `GET refund/{Chapa's reference of the refund}/verify`."""
     envelope = read_envelope(body)
@@ -211,6 +225,9 @@ def _names_nothing(message: str) -> bool:
 
 
 def _refund_reference(envelope: Envelope | None) -> str:
+    return _name_in((envelope.data if envelope else None) or {})
+
+
+def _name_in(data: Mapping[str, object]) -> str:
     """Not `reference`: whose reference that would be is not documented."""
-    data = (envelope.data if envelope else None) or {}
     return read_reference(data.get("ref_id")) or read_reference(data.get("refund_reference"))

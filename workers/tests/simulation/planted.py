@@ -16,7 +16,7 @@ from payments.chapa.wire import Outcome, RefundProgress, Verification
 from payments.events import WebhookReceived
 from payments.handlers import settle_notified_payment
 from payments.models import GatewayCall, IncomingWebhook, Payment, Refund
-from payments.services import hints, keeping, refunding
+from payments.services import hints, keeping, refund_sending, refunding
 from payments.services.leasing import take_lease
 from payments.services.settling import Answer
 from payments.settlement import Paid, SentBack
@@ -102,10 +102,10 @@ def resubmit_unknown_refunds(monkeypatch: pytest.MonkeyPatch) -> None:
     def order_again(*, refund_id: Any, at: Any) -> RefundProgress:
         unknown = Refund.objects.filter(id=refund_id, state="unknown")
         if unknown.exclude(submitted_at=None).update(state="requested"):
-            answer = refunding.submit_refund(refund_id=refund_id, at=at)
+            answer = refund_sending.submit_refund(refund_id=refund_id, at=at)
             if answer is not None:
                 with transaction.atomic():
-                    refunding.write_submission(answer, at=at)
+                    refund_sending.write_submission(answer, at=at)
             return RefundProgress.PENDING
         return settle_refund(refund_id=refund_id, at=at)
 
