@@ -5,7 +5,7 @@ from datetime import datetime
 from decimal import Decimal
 
 import structlog
-from django.db.models import F
+from django.db.models import F, Q
 from django.db.models.functions import Coalesce, Least
 
 from core.money import Money
@@ -127,14 +127,21 @@ def hint_refunds(payment: Payment, at: datetime) -> None:
 
 
 def close_refunds(payment: Payment, *, sent: bool, at: datetime) -> None:
-    """All of the money is gone: what was ordered back either went with it or cannot go any more."""
-    ended = Refund.State.SUCCEEDED if sent else Refund.State.FAILED
-    payment.refunds.exclude(state__in=(Refund.State.FAILED, Refund.State.SUCCEEDED)).update(
-        state=ended,
-        failure_reason="" if sent else "payment_reversed",
-        settled_at=at,
-        next_check_at=None,
-    )
+    """
+    All of the money is gone: what was ordered back either went with it or cannot go any more.
+
+    Unless it was `sent`, an order that Chapa has is looked at to its end: it may go as well.
+    """
+    if sent:
+        ended = payment.refunds.filter(state__in=Refund.IN_FLIGHT)
+        ended.update(
+            state=Refund.State.SUCCEEDED, failure_reason="", settled_at=at, next_check_at=None
+        )
+        return
+    payment.refunds.filter(
+        Q(state=Refund.State.REQUESTED)
+        | Q(state=Refund.State.UNKNOWN, source=Refund.Source.EXTERNAL)
+    ).update(state=Refund.State.FAILED, failure_reason="payment_reversed", settled_at=at)
 
 
 def cancel_pending(payment: Payment, *, reason: str, at: datetime) -> None:

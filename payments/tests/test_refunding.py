@@ -398,13 +398,31 @@ class TestPeople:
         payment = paid()
         refund = hear(ordered(payment), RefundSubmitted.ACCEPTED)
         write(answer_about(payment, Outcome.REVERSED, asked_at=LATER))
-        refund.refresh_from_db()
-        assert (refund.state, refund.failure_reason) == ("failed", "payment_reversed")
 
         with pytest.raises(RefundEnded):
-            resolve_refund(
-                refund_id=refund.id, sent=True, reason="in cash", person=PERSON, at=LATER
-            )
+            resolve(refund, sent=True)
+
+    @pytest.mark.parametrize(
+        ("progress", "ends"),
+        [
+            (RefundProgress.REFUNDED, ("unknown", "more_than_came")),
+            (RefundProgress.REVERSED, ("failed", "refund_reversed")),
+            (RefundProgress.PENDING, ("submitted", "")),
+        ],
+    )
+    def test_what_chapa_has_of_money_that_was_reversed_is_looked_at(
+        self, progress: RefundProgress, ends: tuple[str, str]
+    ) -> None:
+        payment = paid()
+        refund = hear(ordered(payment, 700), RefundSubmitted.ACCEPTED)
+        write(answer_about(payment, Outcome.REVERSED, asked_at=LATER), at=LATER)
+        refund.refresh_from_db()
+        assert (refund.state, refund.next_check_at) == ("submitted", LATER)
+
+        look(refund, progress)
+
+        assert (refund.state, refund.failure_reason) == ends
+        assert of(payment) == ("reversed", Decimal(3700))
 
     def test_what_chapa_took_and_is_looked_at_is_not_said_to_stay(self) -> None:
         refund = hear(ordered(paid(), 700), RefundSubmitted.ACCEPTED)

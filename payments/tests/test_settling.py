@@ -228,6 +228,7 @@ def test_money_first_seen_going_back_is_entered_both_ways(
     [
         (Outcome.REFUNDED, "refunded", "submitted", "succeeded"),
         (Outcome.REVERSED, "reversed", "requested", "failed"),
+        (Outcome.REVERSED, "reversed", "submitted", "submitted"),
     ],
 )
 def test_money_gone_ends_the_orders_to_send_it_back(
