@@ -6,6 +6,7 @@ from payments.events import (
     PaymentMismatched,
     PaymentRefunded,
     PaymentReversed,
+    RefundDelayed,
     RefundFailed,
     RefundRequested,
     RefundSucceeded,
@@ -48,6 +49,17 @@ def _failed_refund(event: RefundFailed) -> Letter | None:
         # Neither sent another way since, nor ordered back again.
         is_true=refund.state == status.Refund.State.FAILED and is_still_here,
         values={"back": event.amount, "why": _why(refund)},
+    )
+
+
+def _delayed_refund(event: RefundDelayed) -> Letter | None:
+    refund = status.get_refund(event.refund_id)
+    if not _is_awaited(refund):
+        return None
+    return Letter(
+        booking_of(event.reference),
+        is_true=refund.is_under_way,
+        values={"back": event.amount, "why": _why(refund), "is_in_doubt": True},
     )
 
 
@@ -106,6 +118,11 @@ mail_ordered_refund = mailing_travellers(
 #: For refund.failed.
 mail_failed_refund = mailing_travellers(
     "mail_failed_refund", Mail.Kind.REFUND_FAILED, _failed_refund
+)
+
+#: For refund.delayed.
+mail_delayed_refund = mailing_travellers(
+    "mail_delayed_refund", Mail.Kind.REFUND_FAILED, _delayed_refund
 )
 
 #: For refund.succeeded, and payment.refunded where no order of ours ended so.

@@ -116,6 +116,15 @@ class RefundFailed(PaymentEvent):
 
 
 @dataclass(frozen=True, kw_only=True)
+class RefundDelayed(PaymentEvent):
+    """Chapa has, or may have, an order and does not say how it ended. A person finds out."""
+
+    type: ClassVar[str] = "refund.delayed"
+    refund_id: UUID
+    amount: Money
+
+
+@dataclass(frozen=True, kw_only=True)
 class PaymentAccepted(PaymentEvent):
     """A person takes what arrived for what is owed."""
 

@@ -5,6 +5,7 @@ from datetime import timedelta
 from bookings import events as bookings
 from bookings.handlers import confirm_paid_booking, flag_unpaid_booking
 from bookings.money_mails import (
+    mail_delayed_refund,
     mail_failed_refund,
     mail_ordered_refund,
     mail_payment_in_review,
@@ -49,6 +50,7 @@ ROUTES: Routes = {
     payments.RefundSucceeded: (Route(mail_refunded_money, Group.MAIL),),
     # A person decides.
     payments.RefundFailed: (Route(mail_failed_refund, Group.MAIL),),
+    payments.RefundDelayed: (Route(mail_delayed_refund, Group.MAIL),),
     payments.PaymentAccepted: (),
     payments.StatementDiffered: (Route(mail_differences, Group.MAIL),),
     bookings.BookingExpired: (Route(mail_expired_hold, Group.MAIL),),

@@ -18,7 +18,7 @@ from bookings.tests.mail_server import Postbox
 from events.base import Group
 from events.delivery import drain_group
 from payments.services.deciding import resolve_refund
-from payments.services.refund_rows import fail_refund, lock_refund
+from payments.services.refund_rows import fail_refund, give_up_looking, lock_refund
 from payments.services.refunds import request_operator_refund
 from payments.services.seeding import Outcome
 from payments.services.status import Payment, Refund
@@ -85,6 +85,13 @@ def order_back(payment: Payment, amount: str | None = None) -> Refund:
 def fail(refund: Refund, reason: str = "refund_refused_in_test_mode") -> None:
     with transaction.atomic():
         fail_refund(lock_refund(refund.id), reason, START)
+
+
+def delay(refund: Refund) -> None:
+    """Let the last look at it pass without an end."""
+    Refund.objects.filter(id=refund.id).update(state="submitted", submitted_at=START)
+    with transaction.atomic():
+        give_up_looking(lock_refund(refund.id), START)
 
 
 def end(refund: Refund, *, sent: bool = True) -> None:

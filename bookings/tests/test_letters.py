@@ -12,6 +12,7 @@ from bookings.tests.letters import (
     HOUR,
     WAYS,
     cancel,
+    delay,
     deliver,
     end,
     expire,
@@ -241,6 +242,19 @@ class TestMoneyBack:
         assert "The money is still here, and a person is seeing to it." in last(postbox)
         for word in ("days", "has gone back", "refused"):
             assert word not in last(postbox)
+
+    def test_of_which_chapa_says_nothing_takes_longer_and_is_not_said_to_be_here(
+        self, postbox: Postbox, booking: Booking
+    ) -> None:
+        refund = pay_twice(booking)
+        deliver()
+        delay(refund)
+        deliver()
+
+        assert kinds(postbox)[1:] == ["refund_ordered", "refund_failed"]
+        assert "3,700.00 ETB is on its way back to you, and has taken longer" in last(postbox)
+        assert "We do not know yet what keeps it, and a person is finding out." in last(postbox)
+        assert "still here" not in last(postbox)
 
     def test_that_a_person_gives_is_told_when_it_has_gone_without_their_words(
         self, postbox: Postbox, booking: Booking

@@ -8,11 +8,13 @@ import structlog
 from events.base import PermanentFailure
 from events.outbox import record
 from payments import states
-from payments.events import PaymentRefunded, RefundFailed, RefundSucceeded
+from payments.events import PaymentRefunded, RefundDelayed, RefundFailed, RefundSucceeded
 from payments.models import GatewayCall, LedgerEntry, Payment, Refund
 from payments.services.recording import Decision, enter, move
 
 log = structlog.get_logger(__name__)
+
+NO_END = "no_end"
 
 
 class TakenAfterAll(PermanentFailure):
@@ -110,6 +112,15 @@ def put_in_doubt(refund: Refund, why: str) -> None:
         refund.save(update_fields=["failure_reason", "gateway_reference", "next_check_at"])
     else:
         move_refund(refund, Refund.State.UNKNOWN)
+
+
+def give_up_looking(refund: Refund, at: datetime) -> None:
+    """After the last look at a locked order nobody comes back to it but a person."""
+    told = refund.failure_reason == NO_END
+    put_in_doubt(refund, NO_END)
+    if not told:
+        about = {"payment_id": refund.payment_id, "reference": refund.payment.reference}
+        record(RefundDelayed(refund_id=refund.id, amount=refund.money, **about), at=at)
 
 
 def contradict_person(refund: Refund, at: datetime) -> None:

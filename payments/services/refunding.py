@@ -20,6 +20,7 @@ from payments.services.refund_rows import (
     complete_refund,
     contradict_person,
     fail_refund,
+    give_up_looking,
     lock_refund,
     move_refund,
     name_refund,
@@ -101,8 +102,7 @@ def write_progress(
         case RefundProgress.REVERSED:
             fail_refund(refund, "refund_reversed", at)
         case _ if refund.next_check_at is None:
-            # The last look. Nobody comes back to it but a person.
-            put_in_doubt(refund, "no_end")
+            give_up_looking(refund, at)
         case RefundProgress.PENDING if refund.state == State.UNKNOWN:
             refund.failure_reason = ""
             move_refund(refund, State.SUBMITTED)

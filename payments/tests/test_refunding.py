@@ -226,6 +226,8 @@ def test_one_that_has_no_end_at_the_last_look_is_in_front_of_a_person(
 
     assert (refund.state, refund.failure_reason) == ("unknown", "no_end")
     assert (refund.next_check_at, left_of(payment).amount) == (None, Decimal(3000))
+    look(refund, progress, at=NOW + timedelta(days=11))
+    assert events_of(payment).count("refund.delayed") == 1
     look(refund, RefundProgress.REFUNDED, at=NOW + timedelta(days=11))
     assert (refund.state, refund.failure_reason) == ("succeeded", "")
 

@@ -62,10 +62,16 @@ def _about_money(booking: Booking) -> Bounds:
     return {
         "in_review": (len(waiting), len(mismatched)),
         "refund_ordered": (len(on_its_way), len(told_when_ordered)),
-        "refund_failed": (len(failed), len(awaited)),
+        "refund_failed": (len(failed), len(awaited) + _delays(payments)),
         "refunded": (gone, gone),
         "reversed": (reversals, reversals),
     }
+
+
+def _delays(payments: list[Payment]) -> int:
+    """How often a letter may have told of one order that it takes longer, before it failed."""
+    subjects = [f"payment:{each.id}" for each in payments]
+    return Event.objects.filter(subject__in=subjects, type="refund.delayed").count()
 
 
 def _was_mismatched(payment: Payment) -> bool:
