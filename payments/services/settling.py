@@ -138,6 +138,8 @@ def write_answer(answer: Answer, *, at: datetime) -> Verdict:
             log.error("chapa.misconfigured", payment_id=str(payment.id))
         case NoAnswer() | Waiting():
             pass
+    if isinstance(verdict, Paid | Mismatched | SentBack):
+        _keep_reference(payment, answer)
     _plan_next_check(payment, answer, verdict)
     if payment.status in states.CAPTURED:
         hint_refunds(payment, at)
@@ -147,19 +149,25 @@ def write_answer(answer: Answer, *, at: datetime) -> Verdict:
 def _succeed(payment: Payment, answer: Answer, at: datetime) -> None:
     if payment.status in states.CAPTURED:
         return
-    reference = answer.seen.reference or None
-    if _is_of_another(reference):
+    if _is_of_another(answer.seen.reference or None):
         reused = Mismatched(payment.owed, "gateway reference of another payment")
         _hold_for_review(payment, answer, reused, at)
         return
     capture(payment, payment.owed, answer.call, at)
-    payment.gateway_reference = reference
     payment.failure_reason = ""
     move(payment, states.SUCCEEDED)
     record(
         PaymentSucceeded(payment_id=payment.id, reference=payment.reference, amount=payment.owed),
         at=at,
     )
+
+
+def _keep_reference(payment: Payment, answer: Answer) -> None:
+    # Whichever answer brings it: without it the money could not be sent back, nor found in the
+    # list. Not before there is money: each try on Chapa's page may have a reference of its own.
+    reference = answer.seen.reference or None
+    if payment.gateway_reference is None and not _is_of_another(reference):
+        Payment.objects.filter(id=payment.id).update(gateway_reference=reference)
 
 
 def _is_of_another(reference: str | None) -> bool:
@@ -178,10 +186,6 @@ def _hold_for_review(payment: Payment, answer: Answer, mismatch: Mismatched, at:
     ):
         cancel_pending(newer, reason="superseded", at=at)
     capture(payment, mismatch.arrived, answer.call, at)
-    reference = answer.seen.reference or None
-    if not _is_of_another(reference):
-        # Without it Chapa could not be asked to send the money back.
-        payment.gateway_reference = reference
     payment.failure_reason = mismatch.reason
     move(payment, states.IN_REVIEW)
     record(

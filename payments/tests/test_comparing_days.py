@@ -119,6 +119,22 @@ def test_what_chapa_sent_back_unnoticed_is_a_difference_until_it_is_noticed(
     assert found() == [("status", "succeeded", "reversed", "gone")]
 
 
+@pytest.mark.parametrize("way", ["refund", "reverse"])
+def test_money_that_came_and_went_before_we_looked_is_no_difference(
+    chapa: RunningSandbox, way: str
+) -> None:
+    at = timezone.now()
+    payment = PaymentFactory.create(checkout_url="", created_at=at)
+    open_checkout(payment_id=payment.id, at=at)
+    chapa.chapa.pay(at_chapa(chapa, payment))
+    getattr(chapa.chapa, way)(at_chapa(chapa, payment))
+    settle_payment(payment_id=payment.id, at=at)
+
+    statement = compared()
+
+    assert (statement.counts["payments"], found()) == (1, [])
+
+
 def test_what_is_young_may_be_under_way(chapa: RunningSandbox) -> None:
     listed(chapa)
 

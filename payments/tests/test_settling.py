@@ -40,6 +40,21 @@ def test_success_is_captured_once_and_tied_to_its_call() -> None:
     assert events_of(payment) == ["payment.succeeded"]
 
 
+@pytest.mark.parametrize("changed", [{}, {"amount": Decimal(37)}])
+def test_a_reference_that_comes_after_the_money_is_kept(changed: dict[str, Any]) -> None:
+    payment = PaymentFactory.create()
+    write(answer_about(payment, Outcome.PAID, reference="", **changed))
+
+    for seconds, reference in ((9, "AP0123456789"), (19, ""), (29, "APanother01")):
+        asked_at = NOW + timedelta(seconds=seconds)
+        write(
+            answer_about(payment, Outcome.PAID, asked_at=asked_at, reference=reference, **changed)
+        )
+
+    payment.refresh_from_db()
+    assert payment.gateway_reference == "AP0123456789"
+
+
 @pytest.mark.parametrize("status", UNPAID)
 def test_late_money_is_still_money(status: str) -> None:
     payment = PaymentFactory.create(status=status, failure_reason="superseded")
@@ -218,6 +233,7 @@ def test_money_first_seen_going_back_is_entered_both_ways(
 
     payment.refresh_from_db()
     assert payment.status == ends
+    assert payment.gateway_reference == answer.seen.reference
     assert payment.captured_amount == payment.refunded_amount == Decimal("3700.00")
     assert ledger_of(payment) == [CAPTURE, (kind, Decimal("3700.00"), "ETB")]
     assert events_of(payment) == [fact]
