@@ -12,10 +12,10 @@ from events.base import Group
 from events.delivery import drain_group
 from events.replay import advance_replay, running_replays
 from events.retention import prune_events
+from payments.services.comparing import compare_latest_days
 from payments.services.reconciling import check_due_payments
 from payments.services.refunding import check_due_refunds
 from payments.services.retention import prune_statements, prune_webhooks
-from payments.services.statement import compare_latest_days
 from workers.celery import app
 from workers.invariants import checking
 from workers.invariants.base import Scope

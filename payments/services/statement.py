@@ -30,7 +30,6 @@ from payments.statement import Here, Window, compare
 
 log = structlog.get_logger(__name__)
 
-DAYS_BACK = 3
 # Chapa is younger.
 _FIRST_DAY = date(2000, 1, 1)
 # Two clocks differ, but not by more.
@@ -46,20 +45,6 @@ class DaysInvalid(Invalid):
     """These days cannot be compared."""
 
     code = "days_invalid"
-
-
-def compare_latest_days(clock: Clock) -> Statement | None:
-    """
-    Compare today in Addis Ababa and the three days before, once a day.
-
-    Safe to repeat: None if it was done today, and a run that Chapa left unfinished is finished.
-    """
-    until = today(clock())
-    since = until - timedelta(days=DAYS_BACK)
-    done = Statement.objects.filter(
-        since=since, until=until, mode=settings.CHAPA_MODE, state=State.COMPARED
-    )
-    return None if done.exists() else compare_days(since=since, until=until, clock=clock)
 
 
 def compare_days(

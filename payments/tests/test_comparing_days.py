@@ -19,6 +19,7 @@ from payments import gateway
 from payments.chapa.sandbox.transactions import Status, Transaction
 from payments.models import Payment, Statement, StatementDifference, StatementPage
 from payments.services.checkout import open_checkout
+from payments.services.comparing import compare_latest_days
 from payments.services.differences import (
     DifferenceNotOpen,
     DifferenceUnknown,
@@ -27,9 +28,9 @@ from payments.services.differences import (
 )
 from payments.services.retention import prune_statements
 from payments.services.settling import settle_payment
-from payments.services.statement import DaysInvalid, compare_days, compare_latest_days
+from payments.services.statement import DaysInvalid, compare_days
 from payments.tests.cast import RunningSandbox, at_chapa, listed
-from payments.tests.factories import PaymentFactory
+from payments.tests.factories import NOW, PaymentFactory
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -352,6 +353,63 @@ def test_the_latest_days_are_compared_once_a_day(chapa: RunningSandbox) -> None:
     assert (done.since, done.until) == (date(2026, 5, 1), date(2026, 5, 4))
     assert compare_latest_days(lambda: at + HOUR) is None
     assert compare_latest_days(lambda: at + 3 * HOUR) is not None
+
+
+def has_compared(since: date, until: date, **values: Any) -> None:
+    Statement.objects.create(
+        since=since,
+        until=until,
+        started_at=NOW,
+        reads_back_to=NOW,
+        **({"mode": "test", "state": "compared"} | values),
+    )
+
+
+@pytest.mark.parametrize(
+    ("compared_days", "since"),
+    [
+        ([], "06-27"),
+        ([("06-23", "06-29")], "06-27"),
+        ([("06-20", "06-23")], "06-23"),
+        # What was compared by hand since then leaves the days between out.
+        ([("06-10", "06-14"), ("06-28", "06-30"), ("06-29", "06-30")], "06-14"),
+        ([("06-10", "06-14"), ("06-12", "06-18"), ("06-18", "06-19"), ("06-11", "06-13")], "06-19"),
+        ([("02-01", "02-04")], "05-01"),
+        ([("02-01", "02-04"), ("04-28", "06-22")], "06-22"),
+        ([("02-01", "02-04"), ("05-02", "06-22")], "05-01"),
+    ],
+)
+def test_days_that_were_never_compared_are_caught_up(
+    chapa: RunningSandbox, compared_days: list[tuple[str, str]], since: str
+) -> None:
+    for begins, ends in compared_days:
+        has_compared(date.fromisoformat(f"2026-{begins}"), date.fromisoformat(f"2026-{ends}"))
+    has_compared(date(2026, 6, 1), date(2026, 6, 30), state="given_up")
+    has_compared(date(2026, 6, 1), date(2026, 6, 30), mode="live")
+    at = datetime(2026, 6, 30, 12, tzinfo=ADDIS_ABABA)
+
+    statement = compare_latest_days(lambda: at)
+
+    assert statement is not None
+    assert (statement.since, statement.until) == (
+        date.fromisoformat(f"2026-{since}"),
+        date(2026, 6, 30),
+    )
+    assert compare_latest_days(lambda: at) is None
+
+
+def test_money_of_days_on_which_chapa_gave_no_list_is_found_later(chapa: RunningSandbox) -> None:
+    begins = timezone.now()
+    compare_latest_days(lambda: begins)
+    listed(chapa, created_at=begins + timedelta(hours=12))
+    chapa.faults.set({"transactions": "500"})
+    for days in range(1, 6):
+        compare_latest_days(lambda days=days: begins + timedelta(days=days))
+    chapa.faults.set({"transactions": "ok"})
+
+    compare_latest_days(lambda: begins + timedelta(days=6))
+
+    assert [kind for kind, *_ in found()] == ["missing_here"]
 
 
 @pytest.mark.parametrize(

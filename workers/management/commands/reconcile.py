@@ -1,4 +1,4 @@
-from datetime import date, datetime, timedelta
+from datetime import date, datetime
 from typing import Any, TextIO, cast
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
@@ -8,8 +8,9 @@ from core.days import today
 from core.errors import Refusal
 from payments.listed import There
 from payments.models import Statement, StatementPage
+from payments.services.comparing import DAYS_BACK
 from payments.services.differences import count_open_differences
-from payments.services.statement import DAYS_BACK, compare_days
+from payments.services.statement import compare_days
 from workers.devstack.progress import Bar
 
 
@@ -23,7 +24,7 @@ class Command(BaseCommand):
         parser.add_argument(
             "--since",
             type=date.fromisoformat,
-            help=f"the first day, as 2026-05-01 ({DAYS_BACK} days before the last)",
+            help=f"the first day, as 2026-05-01 ({DAYS_BACK.days} days before the last)",
         )
         parser.add_argument("--until", type=date.fromisoformat, help="the last day (today)")
 
@@ -32,7 +33,7 @@ class Command(BaseCommand):
         self.stdout.ending = ""
         now = timezone.now()
         until = until or today(now)
-        since = since or until - timedelta(days=DAYS_BACK)
+        since = since or until - DAYS_BACK
         reach = _Reach(now, since, cast("TextIO", self.stdout))
         try:
             statement = compare_days(since=since, until=until, clock=timezone.now, tell=reach.tell)
