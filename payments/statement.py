@@ -75,6 +75,7 @@ class Here:
     captured_at: datetime | None = None
     sent_back: Decimal = Decimal(0)
     sent_back_by_chapa: Decimal = Decimal(0)
+    on_its_way: Decimal = Decimal(0)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -171,13 +172,13 @@ def _compare_two(here: Here, line: There, window: Window) -> list[Difference]:
 
 
 def _same_status(here: Here, line: There) -> bool:
-    """Money is here and there, or on neither side; and what Chapa sent back is gone here too."""
+    """Money is here and there, or on neither side; what Chapa sent back is gone here, or soon."""
     if here.captured is None:
         return line.status != PAID
     if not line.is_paid:
         return False
     if line.is_gone:
-        return here.sent_back >= here.captured.amount
+        return here.sent_back + here.on_its_way >= here.captured.amount
     return here.sent_back_by_chapa < here.captured.amount
 
 

@@ -12,7 +12,7 @@ from events.base import Group
 from events.delivery import drain_group
 from events.replay import advance_replay, running_replays
 from events.retention import prune_events
-from payments.services.comparing import compare_latest_days
+from payments.services.comparing import compare_latest_days, compare_many_days
 from payments.services.reconciling import check_due_payments
 from payments.services.refunding import check_due_refunds
 from payments.services.retention import prune_statements, prune_webhooks
@@ -54,9 +54,10 @@ def check_refunds(**_: Any) -> None:
 
 
 @app.task(name="compare_statement")
-def compare_statement(**_: Any) -> None:
-    """Compare Chapa's list with the ledger, once a day: docs/reconciliation.md."""
-    compare_latest_days(timezone.now)
+def compare_statement(*, many_days: bool = False, **_: Any) -> None:
+    """Compare Chapa's list with the ledger, once a day or week: docs/reconciliation.md."""
+    compare = compare_many_days if many_days else compare_latest_days
+    compare(timezone.now)
 
 
 @app.task(name="expire_holds")

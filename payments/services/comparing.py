@@ -1,4 +1,4 @@
-"""Which days are compared by themselves."""
+"""Which days are compared by themselves: the latest every day, far more of them once a week."""
 
 from datetime import date, timedelta
 
@@ -10,7 +10,9 @@ from payments.models import Statement
 from payments.services.statement import Clock, compare_days
 
 DAYS_BACK = timedelta(days=3)
+# Whoever disputes a payment does it weeks later.
 MOST_DAYS_BACK = timedelta(days=60)
+_WEEK = timedelta(days=7)
 
 
 def compare_latest_days(clock: Clock) -> Statement | None:
@@ -22,8 +24,19 @@ def compare_latest_days(clock: Clock) -> Statement | None:
     """
     until = today(clock())
     since = min(until - DAYS_BACK, _compared_up_to(until))
-    done = _compared().filter(since__lte=since, until=until)
-    return None if done.exists() else compare_days(since=since, until=until, clock=clock)
+    return _compare_once(since, until, clock, done_after=until - timedelta(days=1))
+
+
+def compare_many_days(clock: Clock) -> Statement | None:
+    """Compare `MOST_DAYS_BACK` days and today, as `compare_latest_days` does but once a week."""
+    until = today(clock())
+    return _compare_once(until - MOST_DAYS_BACK, until, clock, done_after=until - _WEEK)
+
+
+def _compare_once(since: date, until: date, clock: Clock, *, done_after: date) -> Statement | None:
+    if _compared().filter(since__lte=since, until__gt=done_after).exists():
+        return None
+    return compare_days(since=since, until=until, clock=clock)
 
 
 def _compared_up_to(until: date) -> date:

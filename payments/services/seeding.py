@@ -16,7 +16,7 @@ from payments.services.settling import Answer, write_answer
 
 __all__ = ["MoneyIsReal", "Outcome", "refuse_real_money", "stop_watching", "write_made_up_answer"]
 
-EVIDENCE: dict[str, object] = {"seeded": True}
+MADE_UP: dict[str, object] = {"seeded": True}
 
 
 class MoneyIsReal(Conflict):
@@ -53,7 +53,7 @@ def write_made_up_answer(
         mode=payment.mode,
         reference=f"SEED{payment.id.hex[:12].upper()}",
         http_status=200,
-        evidence=EVIDENCE,
+        evidence=MADE_UP,
     )
     call = GatewayCall.objects.create(
         payment=payment,
@@ -62,7 +62,7 @@ def write_made_up_answer(
         took_ms=0,
         http_status=seen.http_status,
         outcome=outcome.value,
-        evidence=EVIDENCE,
+        evidence=MADE_UP,
         actor=current_cause().actor,
     )
     answer = Answer(

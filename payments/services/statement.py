@@ -10,12 +10,11 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from datetime import date, datetime, timedelta
 from decimal import Decimal
-from uuid import UUID
 
 import structlog
 from django.conf import settings
 from django.db import connection, transaction
-from django.db.models import Min
+from django.db.models import Min, Q, QuerySet
 
 from core.causality import current_cause
 from core.days import today
@@ -24,8 +23,9 @@ from core.money import Money
 from payments import gateway
 from payments.chapa.wire import Fetched
 from payments.listed import Order, There
-from payments.models import LedgerEntry, Payment, Statement, StatementPage
+from payments.models import LedgerEntry, Payment, Refund, Statement, StatementPage
 from payments.services.differences import note_differences
+from payments.services.seeding import MADE_UP
 from payments.statement import Here, Window, compare
 
 log = structlog.get_logger(__name__)
@@ -36,6 +36,8 @@ _FIRST_DAY = date(2000, 1, 1)
 _CLOCKS_DIFFER = timedelta(hours=1)
 # What older pages say of a payment may not be true any more.
 _PAGES_LIVE = timedelta(hours=1)
+# Of months of payments only what is compared stays in memory.
+_AT_ONCE = 1000
 
 Clock = Callable[[], datetime]
 State = Statement.State
@@ -110,7 +112,9 @@ def _window(since: date, until: date, asked_at: datetime) -> Window:
 
 def _oldest_of(window: Window) -> datetime:
     """Return when the oldest transaction was made that the window is about: late money is older."""
-    made_at = Payment.objects.filter(id__in=_captured_in(window)).aggregate(at=Min("created_at"))
+    made_at = Payment.objects.filter(id__in=_captured_in(window).values("payment_id")).aggregate(
+        at=Min("created_at")
+    )
     oldest: datetime | None = made_at["at"]
     return window.begins if oldest is None else min(window.begins, oldest - _CLOCKS_DIFFER)
 
@@ -174,20 +178,28 @@ def _compare(statement: Statement, at: datetime) -> None:
     log.info("statement.compared", **locked.counts)
 
 
-def _captured_in(window: Window) -> set[UUID]:
+def _captured_in(window: Window) -> QuerySet[LedgerEntry]:
+    """Return the captures of the window, without those that Chapa never said."""
     captures = LedgerEntry.objects.filter(
         kind=LedgerEntry.Kind.CAPTURE, recorded_at__gte=window.begins, recorded_at__lt=window.ends
     )
-    return set(captures.values_list("payment_id", flat=True))
+    return captures.exclude(gateway_call__evidence=MADE_UP)
 
 
 def _find_ours(window: Window, references: Iterable[str]) -> list[Here]:
     """Return what was captured in the window, and what has one of these references of Chapa's."""
-    payments = Payment.objects.prefetch_related("ledger")
-    captured = payments.filter(id__in=_captured_in(window))
-    named = payments.filter(gateway_reference__in=[each for each in references if each])
-    by_id = {payment.id: payment for payment in (*captured, *named)}
-    return [_here(payment, window.asked_at) for payment in by_id.values()]
+    names = sorted(filter(None, references))
+    several = [names[start : start + _AT_ONCE] for start in range(0, len(names), _AT_ONCE)]
+    chosen = (
+        Q(id__in=_captured_in(window).values("payment_id")),
+        *(Q(gateway_reference__in=some) for some in several),
+    )
+    found = {}
+    for which in chosen:
+        payments = Payment.objects.filter(which).prefetch_related("ledger", "refunds")
+        for payment in payments.iterator(chunk_size=_AT_ONCE):
+            found[payment.id] = _here(payment, window.asked_at)
+    return list(found.values())
 
 
 def _here(payment: Payment, asked_at: datetime) -> Here:
@@ -210,11 +222,14 @@ def _here(payment: Payment, asked_at: datetime) -> Here:
         sent_back_by_chapa=_sum(
             each for each in back if each.gateway_call_id and each.recorded_at < asked_at
         ),
+        on_its_way=_sum(
+            each for each in payment.refunds.all() if each.state == Refund.State.SUBMITTED
+        ),
     )
 
 
-def _sum(entries: Iterable[LedgerEntry]) -> Decimal:
-    return sum((each.amount for each in entries), Decimal(0))
+def _sum(moved: Iterable[LedgerEntry | Refund]) -> Decimal:
+    return sum((each.amount for each in moved), Decimal(0))
 
 
 def _counts(theirs: Sequence[There], ours: Sequence[Here]) -> dict[str, int]:

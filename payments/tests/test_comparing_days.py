@@ -17,9 +17,10 @@ from core.tests.threads import at_once
 from core.transactions import NetworkInTransaction
 from payments import gateway
 from payments.chapa.sandbox.transactions import Status, Transaction
-from payments.models import Payment, Statement, StatementDifference, StatementPage
+from payments.chapa.wire import Outcome
+from payments.models import Payment, Refund, Statement, StatementDifference, StatementPage
 from payments.services.checkout import open_checkout
-from payments.services.comparing import compare_latest_days
+from payments.services.comparing import compare_latest_days, compare_many_days
 from payments.services.differences import (
     DifferenceNotOpen,
     DifferenceUnknown,
@@ -27,6 +28,7 @@ from payments.services.differences import (
     resolve_difference,
 )
 from payments.services.retention import prune_statements
+from payments.services.seeding import write_made_up_answer
 from payments.services.settling import settle_payment
 from payments.services.statement import DaysInvalid, compare_days
 from payments.tests.cast import RunningSandbox, at_chapa, listed
@@ -134,6 +136,24 @@ def test_money_that_came_and_went_before_we_looked_is_no_difference(
     statement = compared()
 
     assert (statement.counts["payments"], found()) == (1, [])
+
+
+def test_a_refund_of_ours_that_is_under_way_is_no_difference(chapa: RunningSandbox) -> None:
+    payment = paid(chapa)
+    Refund.objects.create(
+        payment=payment,
+        amount=payment.amount,
+        currency="ETB",
+        source="operator",
+        state="submitted",
+        reason="goodwill",
+        requested_at=timezone.now(),
+    )
+    chapa.chapa.refund(at_chapa(chapa, payment))
+
+    compared()
+
+    assert found() == []
 
 
 def test_what_is_young_may_be_under_way(chapa: RunningSandbox) -> None:
@@ -398,18 +418,82 @@ def test_days_that_were_never_compared_are_caught_up(
     assert compare_latest_days(lambda: at) is None
 
 
+def at_night(at: datetime) -> None:
+    """Do what Beat asks for every night."""
+    compare_latest_days(lambda: at)
+    compare_many_days(lambda: at)
+
+
 def test_money_of_days_on_which_chapa_gave_no_list_is_found_later(chapa: RunningSandbox) -> None:
     begins = timezone.now()
-    compare_latest_days(lambda: begins)
+    at_night(begins)
     listed(chapa, created_at=begins + timedelta(hours=12))
     chapa.faults.set({"transactions": "500"})
     for days in range(1, 6):
-        compare_latest_days(lambda days=days: begins + timedelta(days=days))
+        at_night(begins + timedelta(days=days))
     chapa.faults.set({"transactions": "ok"})
 
-    compare_latest_days(lambda: begins + timedelta(days=6))
+    at_night(begins + timedelta(days=6))
 
     assert [kind for kind, *_ in found()] == ["missing_here"]
+
+
+def test_many_days_are_compared_once_a_week(chapa: RunningSandbox) -> None:
+    begins = datetime(2026, 5, 4, 5, tzinfo=ADDIS_ABABA)
+    chapa.faults.set({"transactions": "500"})
+    at_night(begins)
+    chapa.faults.set({"transactions": "ok"})
+
+    for days in range(1, 10):
+        at_night(begins + timedelta(days=days))
+        at_night(begins + timedelta(days=days))
+
+    done = Statement.objects.filter(state="compared").order_by("until", "-since")
+    assert [(each.until.day, (each.until - each.since).days) for each in done] == [
+        (5, 3),
+        (5, 60),
+        *((day, 3) for day in range(6, 12)),
+        (12, 3),
+        (12, 60),
+        (13, 3),
+    ]
+
+
+def test_what_went_back_weeks_later_is_found(chapa: RunningSandbox) -> None:
+    payment, kept = paid(chapa), paid(chapa)
+    at = timezone.now() + timedelta(days=20)
+    at_night(at)
+    chapa.chapa.reverse(at_chapa(chapa, payment))
+
+    for days in range(1, 8):
+        at_night(at + timedelta(days=days))
+
+    assert found() == [("status", "succeeded", "reversed", "open")]
+    assert StatementDifference.objects.get().payment_id == payment.id
+    assert kept.status == "succeeded"
+
+
+def test_money_that_came_after_the_last_look_is_found(chapa: RunningSandbox) -> None:
+    at = timezone.now()
+    payment = PaymentFactory.create(checkout_url="", created_at=at)
+    open_checkout(payment_id=payment.id, at=at)
+    Payment.objects.update(status="expired", next_check_at=None)
+    at_night(at + timedelta(days=8))
+    chapa.chapa.pay(at_chapa(chapa, payment))
+
+    for days in range(9, 16):
+        at_night(at + timedelta(days=days))
+
+    assert found() == [("missing_here", "", "3700.00 ETB", "open")]
+
+
+def test_sample_data_is_not_missed_at_chapa(chapa: RunningSandbox) -> None:
+    payment = PaymentFactory.create(created_at=timezone.now())
+    with transaction.atomic():
+        write_made_up_answer(payment_id=payment.id, outcome=Outcome.PAID, at=timezone.now())
+
+    assert compared().counts["payments"] == 0
+    assert found() == []
 
 
 @pytest.mark.parametrize(

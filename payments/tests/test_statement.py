@@ -68,6 +68,11 @@ def kinds(found: list[Difference]) -> list[str]:
         ({"sent_back": Decimal(700)}, {"status": "refunded"}, ["status"]),
         ({"sent_back": Decimal(700), "sent_back_by_chapa": Decimal(700)}, {}, []),
         ({"sent_back": Decimal(3700), "sent_back_by_chapa": Decimal(3700)}, {}, ["status"]),
+        # Chapa's list may know before we looked.
+        ({"on_its_way": Decimal(3700)}, {"status": "refunded"}, []),
+        ({"sent_back": Decimal(700), "on_its_way": Decimal(3000)}, {"status": "refunded"}, []),
+        ({"on_its_way": Decimal(700)}, {"status": "refunded"}, ["status"]),
+        ({"on_its_way": Decimal(3700)}, {}, []),
         # A person sent it by another way, of which Chapa knows nothing.
         ({"status": "refunded", "sent_back": Decimal(3700)}, {}, []),
         # Another day.

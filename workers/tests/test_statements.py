@@ -1,6 +1,7 @@
 """The statement from outside: the command, the operators' API, the file, the metrics."""
 
 import csv
+import json
 from datetime import UTC, datetime, timedelta
 from io import StringIO
 from typing import Any
@@ -8,6 +9,7 @@ from typing import Any
 import pytest
 from django.core.management import CommandError, call_command
 from django.utils import timezone
+from django_celery_beat.models import PeriodicTask
 from rest_framework.test import APIClient
 
 from bookings.tests.cast import client_of
@@ -18,6 +20,7 @@ from payments.models import Statement, StatementDifference
 from payments.services.checkout import open_checkout
 from payments.tests.factories import NOW, PaymentFactory
 from workers import tasks
+from workers.celery import app
 from workers.tests.people import staff
 
 pytestmark = pytest.mark.django_db
@@ -201,6 +204,15 @@ def test_the_task_compares_once_a_day(chapa: RunningSandbox) -> None:
     statement = Statement.objects.get()
     assert statement.state == "compared"
     assert statement.until - statement.since == timedelta(days=3)
+
+
+@pytest.mark.django_db(transaction=True)
+def test_beat_compares_many_days_too(chapa: RunningSandbox) -> None:
+    for entry in PeriodicTask.objects.filter(task="compare_statement").order_by("id"):
+        app.tasks[entry.task].apply(kwargs=json.loads(entry.kwargs), throw=True)
+
+    statements = Statement.objects.order_by("started_at")
+    assert [(each.until - each.since).days for each in statements] == [3, 60]
 
 
 def test_metrics_count_what_is_open_and_the_time_since_it_was_compared() -> None:
