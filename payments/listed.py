@@ -1,6 +1,6 @@
 """What Chapa's list of transactions says, and in which order. Pure."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from decimal import Decimal
@@ -86,15 +86,21 @@ class Order:
     Whether a list came newest first so far: only then can it be left before its end.
 
     What came in while it was read pushes lines onto the next page, where they are read once more.
+    `has_news`: whether the last page had a line that none before it had.
     """
 
     is_sorted: bool = True
     has_several: bool = False
     newest_of_page: datetime | None = None
+    has_news: bool = False
     _oldest: datetime | None = None
     _seen: set[str] = field(default_factory=set)
+    _lines: set[object] = field(default_factory=set)
 
-    def read(self, page: Iterable[There]) -> None:
+    def read(self, page: Sequence[There]) -> None:
+        lines = {(line.reference, line.contents) for line in page}
+        self.has_news = not lines <= self._lines
+        self._lines |= lines
         dated = [(line.reference, line.created_at) for line in page if line.created_at]
         times = [moment for _, moment in dated]
         self.is_sorted &= times == sorted(times, reverse=True)

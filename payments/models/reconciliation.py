@@ -26,7 +26,7 @@ class Statement(models.Model):
     # The list is read until it is older than this.
     reads_back_to = models.DateTimeField()
     finished_at = models.DateTimeField(null=True)
-    # How Chapa answered last if that was no page, and with which HTTP status.
+    # How Chapa answered last if that was no page, or the same again, and with which HTTP status.
     problem = models.CharField(max_length=20, blank=True, default="")
     http_status = models.PositiveSmallIntegerField(null=True)
     counts = models.JSONField(default=dict)

@@ -21,7 +21,7 @@ from core.days import today
 from core.errors import Invalid
 from core.money import Money
 from payments import gateway
-from payments.chapa.wire import Fetched
+from payments.chapa.wire import Fetched, TransactionPage
 from payments.listed import Order, There
 from payments.models import LedgerEntry, Payment, Refund, Statement, StatementPage
 from payments.services.differences import note_differences
@@ -127,14 +127,15 @@ def _read(statement: Statement, clock: Clock, tell: Callable[[StatementPage], No
     while page is None or not page.is_last:
         at = clock()
         answer, took_ms = gateway.list_transactions(1 if page is None else page.number + 1)
-        if answer.fetched is not Fetched.ANSWERED:
-            Statement.objects.filter(id=statement.id).update(
-                problem=answer.fetched.value, http_status=answer.http_status
-            )
-            log.error("statement.no_page", page=answer.page, answer=answer.fetched.value)
-            return False
         lines = [There.of(each) for each in answer.transactions]
         order.read(lines)
+        problem = _problem_of(answer, order)
+        if problem:
+            Statement.objects.filter(id=statement.id).update(
+                problem=problem, http_status=answer.http_status
+            )
+            log.error("statement.no_page", page=answer.page, answer=problem)
+            return False
         # Of two runs at the same time the first to read a page keeps it.
         page, _ = StatementPage.objects.get_or_create(
             statement=statement,
@@ -148,6 +149,14 @@ def _read(statement: Statement, clock: Clock, tell: Callable[[StatementPage], No
         )
         tell(page)
     return True
+
+
+def _problem_of(answer: TransactionPage, order: Order) -> str:
+    if answer.fetched is not Fetched.ANSWERED:
+        return answer.fetched.value
+    # Whoever does not heed which page is asked for gives the first one for ever.
+    is_repeated = answer.has_next and not answer.is_numbered and not order.has_news
+    return "repeated" if is_repeated else ""
 
 
 def _lines(page: StatementPage) -> list[There]:

@@ -17,7 +17,7 @@ from core.tests.threads import at_once
 from core.transactions import NetworkInTransaction
 from payments import gateway
 from payments.chapa.sandbox.transactions import Status, Transaction
-from payments.chapa.wire import Outcome
+from payments.chapa.wire import Outcome, TransactionPage
 from payments.models import Payment, Refund, Statement, StatementDifference, StatementPage
 from payments.services.checkout import open_checkout
 from payments.services.comparing import compare_latest_days, compare_many_days
@@ -287,6 +287,44 @@ def test_without_all_pages_nothing_is_compared(
         status,
     )
     assert found() == []
+
+
+class ReadTooLong(BaseException):
+    pass
+
+
+@pytest.mark.parametrize(
+    ("is_numbered", "pages", "state", "problem"),
+    [
+        (False, 1, "reading", "repeated"),
+        # What came in meanwhile pushed the whole page onto the next one.
+        (True, 3, "compared", ""),
+    ],
+)
+def test_a_list_that_gives_one_page_for_ever_is_no_answer(
+    chapa: RunningSandbox,
+    monkeypatch: pytest.MonkeyPatch,
+    is_numbered: bool,
+    pages: int,
+    state: str,
+    problem: str,
+) -> None:
+    listed(chapa)
+    real, asked = gateway.list_transactions, []
+
+    def repeated(page: int) -> tuple[TransactionPage, int]:
+        asked.append(page)
+        if len(asked) > 5:
+            raise ReadTooLong
+        answer, took_ms = real(1)
+        leads_on = page < 3 or not is_numbered
+        return replace(answer, page=page, has_next=leads_on, is_numbered=is_numbered), took_ms
+
+    monkeypatch.setattr(gateway, "list_transactions", repeated)
+
+    statement = compared()
+
+    assert (statement.pages.count(), statement.state, statement.problem) == (pages, state, problem)
 
 
 def test_no_more_is_read_than_is_needed(chapa: RunningSandbox, many: int) -> None:

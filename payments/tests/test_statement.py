@@ -242,3 +242,12 @@ def test_a_list_is_left_early_only_where_it_came_newest_first(
         order.read(page)
 
     assert order.is_past(NOON - 4 * DAY) is is_past
+
+
+def test_a_page_has_news_if_a_line_of_it_was_not_read_before() -> None:
+    order, news = Order(), []
+    for page in (lines(0, 1), lines(0, 1), lines(1, 2), [], [replace(THERE, amount=Decimal(1))]):
+        order.read(page)
+        news.append(order.has_news)
+
+    assert news == [True, False, True, False, True]

@@ -43,6 +43,14 @@ def test_a_page_of_transactions_is_read_line_by_line() -> None:
     )
 
 
+@pytest.mark.parametrize(
+    ("pagination", "is_numbered"),
+    [({"current_page": 1}, True), ({"current_page": "1"}, True), ({"per_page": 10}, False)],
+)
+def test_a_page_may_say_which_one_it_is(pagination: object, is_numbered: bool) -> None:
+    assert page_with(pagination=pagination).is_numbered is is_numbered
+
+
 def test_the_last_page_has_no_next() -> None:
     page = parse_transaction_page(200, captured("transactions_last_page"), page=2)
 

@@ -58,13 +58,15 @@ class TransactionPage:
     """
     The answer to `list_transactions`; every line of the page is there, or none.
 
-    `has_next` is never true of an empty page, so that a reader comes to an end.
+    `has_next` is never true of an empty page, so that a reader comes to an end. Where the page is
+    not `is_numbered`, nothing says that it is the one that was asked for.
     """
 
     fetched: Fetched
     transactions: tuple[ListedTransaction, ...] = ()
     page: int
     has_next: bool = False
+    is_numbered: bool = False
     retry_after: timedelta = timedelta(0)
     http_status: int | None
     evidence: Evidence
@@ -138,6 +140,7 @@ def parse_transaction_page(http_status: int, body: bytes, *, page: int) -> Trans
         transactions=tuple(_listed(row) for row in found),
         page=page,
         has_next=bool(found) and _leads_on(pages),
+        is_numbered=shown is not None,
         http_status=http_status,
         evidence=_evidence(envelope, body, rows),
     )
