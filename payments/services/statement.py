@@ -7,25 +7,23 @@ what differs is put before a person.
 """
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from datetime import date, datetime, timedelta
-from decimal import Decimal
 
 import structlog
 from django.conf import settings
 from django.db import connection, transaction
-from django.db.models import Min, Q, QuerySet
+from django.db.models import Min
 
 from core.causality import current_cause
 from core.days import today
 from core.errors import Invalid
-from core.money import Money
 from payments import gateway
 from payments.chapa.wire import Fetched, TransactionPage
 from payments.listed import Order, There
-from payments.models import LedgerEntry, Payment, Refund, Statement, StatementPage
+from payments.models import Payment, Statement, StatementPage
 from payments.services.differences import note_differences
-from payments.services.seeding import MADE_UP
+from payments.services.our_side import captured_in, find_ours
 from payments.statement import Here, Window, compare
 
 log = structlog.get_logger(__name__)
@@ -36,8 +34,6 @@ _FIRST_DAY = date(2000, 1, 1)
 _CLOCKS_DIFFER = timedelta(hours=1)
 # What older pages say of a payment may not be true any more.
 _PAGES_LIVE = timedelta(hours=1)
-# Of months of payments only what is compared stays in memory.
-_AT_ONCE = 1000
 
 Clock = Callable[[], datetime]
 State = Statement.State
@@ -112,7 +108,7 @@ def _window(since: date, until: date, asked_at: datetime) -> Window:
 
 def _oldest_of(window: Window) -> datetime:
     """Return when the oldest transaction was made that the window is about: late money is older."""
-    made_at = Payment.objects.filter(id__in=_captured_in(window).values("payment_id")).aggregate(
+    made_at = Payment.objects.filter(id__in=captured_in(window).values("payment_id")).aggregate(
         at=Min("created_at")
     )
     oldest: datetime | None = made_at["at"]
@@ -171,7 +167,7 @@ def _compare(statement: Statement, at: datetime) -> None:
         for line in theirs
         if line.is_charge and (line.created_at is None or window.has(line.created_at))
     }
-    ours = _find_ours(window, in_window)
+    ours = find_ours(window, in_window)
     found = compare(ours, theirs, window)
     looked_at = in_window | {here.reference for here in ours}
     with transaction.atomic():
@@ -185,60 +181,6 @@ def _compare(statement: Statement, at: datetime) -> None:
         locked.counts = _counts(theirs, ours) | noted
         locked.save(update_fields=["state", "finished_at", "problem", "http_status", "counts"])
     log.info("statement.compared", **locked.counts)
-
-
-def _captured_in(window: Window) -> QuerySet[LedgerEntry]:
-    """Return the captures of the window, without those that Chapa never said."""
-    captures = LedgerEntry.objects.filter(
-        kind=LedgerEntry.Kind.CAPTURE, recorded_at__gte=window.begins, recorded_at__lt=window.ends
-    )
-    return captures.exclude(gateway_call__evidence=MADE_UP)
-
-
-def _find_ours(window: Window, references: Iterable[str]) -> list[Here]:
-    """Return what was captured in the window, and what has one of these references of Chapa's."""
-    names = sorted(filter(None, references))
-    several = [names[start : start + _AT_ONCE] for start in range(0, len(names), _AT_ONCE)]
-    chosen = (
-        Q(id__in=_captured_in(window).values("payment_id")),
-        *(Q(gateway_reference__in=some) for some in several),
-    )
-    found = {}
-    for which in chosen:
-        payments = Payment.objects.filter(which).prefetch_related("ledger", "refunds")
-        for payment in payments.iterator(chunk_size=_AT_ONCE):
-            found[payment.id] = _here(payment, window.asked_at)
-    return list(found.values())
-
-
-def _here(payment: Payment, asked_at: datetime) -> Here:
-    entries = list(payment.ledger.all())
-    capture = next((each for each in entries if each.kind == LedgerEntry.Kind.CAPTURE), None)
-    back = [
-        each
-        for each in entries
-        if each.kind in (LedgerEntry.Kind.REFUND, LedgerEntry.Kind.REVERSAL)
-    ]
-    return Here(
-        payment_id=payment.id,
-        reference=payment.gateway_reference or payment.tx_ref,
-        status=payment.status,
-        mode=payment.mode,
-        captured=Money(capture.amount, capture.currency) if capture else None,
-        captured_at=capture.recorded_at if capture else None,
-        sent_back=_sum(back),
-        # The list was read before what came later.
-        sent_back_by_chapa=_sum(
-            each for each in back if each.gateway_call_id and each.recorded_at < asked_at
-        ),
-        on_its_way=_sum(
-            each for each in payment.refunds.all() if each.state == Refund.State.SUBMITTED
-        ),
-    )
-
-
-def _sum(moved: Iterable[LedgerEntry | Refund]) -> Decimal:
-    return sum((each.amount for each in moved), Decimal(0))
 
 
 def _counts(theirs: Sequence[There], ours: Sequence[Here]) -> dict[str, int]:
