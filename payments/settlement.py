@@ -93,6 +93,28 @@ def judge(*, owed: Owed, seen: Verification) -> Verdict:
     return _judge_money(owed.money, seen)
 
 
+@dataclass(frozen=True)
+class Known:
+    """What Chapa said before of a payment whose money arrived, and whether that it went back."""
+
+    captured: Money
+    is_gone: bool
+
+
+def contradicts(verdict: Verdict, *, owed: Money, known: Known) -> bool:
+    """Whether this cannot be true beside what Chapa said before of money that arrived."""
+    match verdict:
+        case Paid():
+            return known.is_gone or owed != known.captured
+        case Mismatched(arrived):
+            return known.is_gone or arrived != known.captured
+        case SentBack(arrived):
+            return arrived != known.captured
+        case Declined():
+            return True
+    return False
+
+
 def _judge_money(owed: Money, seen: Verification) -> Verdict:
     if seen.amount is None or seen.amount <= 0 or not seen.currency:
         return NoAnswer(is_there=True)

@@ -51,6 +51,17 @@ def captured(payment: Payment) -> Money:
     return Money(entry.amount, entry.currency)
 
 
+def keep_reference(payment: Payment, reference: str) -> None:
+    # Whichever answer brings it: without it the money could not be sent back, nor found in the
+    # list. Not before there is money: each try on Chapa's page may have a reference of its own.
+    if reference and payment.gateway_reference is None and not is_of_another(reference):
+        Payment.objects.filter(id=payment.id).update(gateway_reference=reference)
+
+
+def is_of_another(reference: str) -> bool:
+    return bool(reference) and Payment.objects.filter(gateway_reference=reference).exists()
+
+
 @dataclass(frozen=True)
 class Decision:
     """A person's word, where no call proves what happened; `person` is a role and an id."""

@@ -25,6 +25,7 @@ from payments.events import (
     PaymentSucceeded,
 )
 from payments.models import GatewayCall, LedgerEntry, Payment
+from payments.services.contradicting import note_contradiction
 from payments.services.leasing import ALWAYS, release_lease, take_lease
 from payments.services.recording import (
     cancel_pending,
@@ -33,6 +34,8 @@ from payments.services.recording import (
     close_refunds,
     enter,
     hint_refunds,
+    is_of_another,
+    keep_reference,
     move,
     note_external_refund,
 )
@@ -114,6 +117,7 @@ def write_answer(answer: Answer, *, at: datetime) -> Verdict:
     Write what an answer means, under the payment's lock. Call inside a transaction.
 
     An answer asked for earlier than the newest recorded one is evidence only, unless it says paid.
+    One that contradicts what is captured changes no money, and is logged for a person.
     """
     payment = Payment.objects.select_for_update().get(id=answer.payment_id)
     release_lease(payment.id, answer.leased_until)
@@ -123,6 +127,8 @@ def write_answer(answer: Answer, *, at: datetime) -> Verdict:
     outdated = payment.asked_at is not None and answer.asked_at < payment.asked_at
     if outdated and not isinstance(verdict, Paid | Mismatched):
         return verdict
+    if payment.status in states.CAPTURED and not outdated:
+        note_contradiction(payment, verdict, answer.call)
     match verdict:
         case Paid():
             _succeed(payment, answer, at)
@@ -139,7 +145,7 @@ def write_answer(answer: Answer, *, at: datetime) -> Verdict:
         case NoAnswer() | Waiting():
             pass
     if isinstance(verdict, Paid | Mismatched | SentBack):
-        _keep_reference(payment, answer)
+        keep_reference(payment, answer.seen.reference)
     _plan_next_check(payment, answer, verdict)
     if payment.status in states.CAPTURED:
         hint_refunds(payment, at)
@@ -149,7 +155,7 @@ def write_answer(answer: Answer, *, at: datetime) -> Verdict:
 def _succeed(payment: Payment, answer: Answer, at: datetime) -> None:
     if payment.status in states.CAPTURED:
         return
-    if _is_of_another(answer.seen.reference or None):
+    if is_of_another(answer.seen.reference):
         reused = Mismatched(payment.owed, "gateway reference of another payment")
         _hold_for_review(payment, answer, reused, at)
         return
@@ -160,19 +166,6 @@ def _succeed(payment: Payment, answer: Answer, at: datetime) -> None:
         PaymentSucceeded(payment_id=payment.id, reference=payment.reference, amount=payment.owed),
         at=at,
     )
-
-
-def _keep_reference(payment: Payment, answer: Answer) -> None:
-    # Whichever answer brings it: without it the money could not be sent back, nor found in the
-    # list. Not before there is money: each try on Chapa's page may have a reference of its own.
-    reference = answer.seen.reference or None
-    if payment.gateway_reference is None and not _is_of_another(reference):
-        Payment.objects.filter(id=payment.id).update(gateway_reference=reference)
-
-
-def _is_of_another(reference: str | None) -> bool:
-    known = Payment.objects.filter(gateway_reference=reference)
-    return reference is not None and known.exists()
 
 
 def _hold_for_review(payment: Payment, answer: Answer, mismatch: Mismatched, at: datetime) -> None:
@@ -207,7 +200,6 @@ def _send_back(payment: Payment, answer: Answer, back: SentBack, at: datetime) -
         capture(payment, back.arrived, answer.call, at)
         move(payment, states.SUCCEEDED)
     elif back.arrived != captured(payment):
-        log.error("settlement.sent_back_otherwise", payment_id=str(payment.id))
         return
     left = Money(payment.captured_amount - payment.refunded_amount, back.arrived.currency)
     if not back.reversed and not note_external_refund(payment, left, at):

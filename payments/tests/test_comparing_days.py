@@ -138,6 +138,20 @@ def test_money_that_came_and_went_before_we_looked_is_no_difference(
     assert (statement.counts["payments"], found()) == (1, [])
 
 
+def test_what_chapa_takes_back_is_put_before_a_person(chapa: RunningSandbox) -> None:
+    payment = paid(chapa)
+    chapa.chapa.reverse(at_chapa(chapa, payment))
+    settle_payment(payment_id=payment.id, at=timezone.now() + HOUR)
+    chapa.store.change(at_chapa(chapa, payment), lambda it: replace(it, status=Status.SUCCESS))
+
+    with structlog.testing.capture_logs() as lines:
+        settle_payment(payment_id=payment.id, at=timezone.now() + 2 * HOUR)
+    compared()
+
+    assert "settlement.contradicts" in [line["event"] for line in lines]
+    assert found() == [("status", "reversed", "success", "open")]
+
+
 def test_a_refund_of_ours_that_is_under_way_is_no_difference(chapa: RunningSandbox) -> None:
     payment = paid(chapa)
     Refund.objects.create(

@@ -3,14 +3,17 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
+import structlog
 from django.db import transaction
 from django.db.models import Q
 
 from core.ids import new_id
 from payments import states
 from payments.chapa.wire import Outcome
-from payments.models import Payment, Refund
+from payments.models import GatewayCall, Payment, Refund
 from payments.services.leasing import PaymentBusy, release_lease, take_lease
+from payments.services.recording import complete_refund
+from payments.services.refunds import request_operator_refund
 from payments.services.settling import PaymentUnknown, ask_chapa
 from payments.settlement import NoAnswer, NotOurs, Paid, Waiting
 from payments.tests.cast import answer_about, events_of, ledger_of, write
@@ -101,6 +104,81 @@ def test_no_later_answer_takes_a_success_away(outcome: Outcome) -> None:
     payment.refresh_from_db()
     assert payment.status == "succeeded"
     assert events_of(payment) == ["payment.succeeded"]
+
+
+HALF = {"amount": Decimal(1850)}
+
+
+@pytest.mark.parametrize(
+    ("said", "then", "is_contradiction"),
+    [
+        ((Outcome.PAID, {}), (Outcome.PAID, {}), False),
+        ((Outcome.PAID, {}), (Outcome.PENDING, {}), False),
+        ((Outcome.PAID, {}), (Outcome.TRANSIENT, {}), False),
+        ((Outcome.PAID, {}), (Outcome.REFUNDED, {}), False),
+        ((Outcome.PAID, {}), (Outcome.REFUNDED, HALF), True),
+        ((Outcome.PAID, {}), (Outcome.PAID, HALF), True),
+        ((Outcome.PAID, {}), (Outcome.FAILED, {}), True),
+        ((Outcome.PAID, {}), (Outcome.CANCELLED, {}), True),
+        ((Outcome.PAID, HALF), (Outcome.PAID, HALF), False),
+        ((Outcome.PAID, HALF), (Outcome.PAID, {}), True),
+        ((Outcome.PAID, HALF), (Outcome.PAID, HALF | {"currency": "USD"}), True),
+        ((Outcome.PAID, HALF), (Outcome.FAILED, HALF), True),
+        ((Outcome.REFUNDED, {}), (Outcome.REFUNDED, {}), False),
+        ((Outcome.REFUNDED, {}), (Outcome.PAID, {}), True),
+        ((Outcome.REFUNDED, HALF), (Outcome.PAID, HALF), True),
+        ((Outcome.REVERSED, {}), (Outcome.PAID, {}), True),
+        ((Outcome.REVERSED, {}), (Outcome.REFUNDED, {}), False),
+        ((Outcome.FAILED, {}), (Outcome.PAID, {}), False),
+    ],
+)
+def test_what_contradicts_the_money_that_arrived_changes_none_and_is_logged(
+    said: tuple[Outcome, dict[str, Any]],
+    then: tuple[Outcome, dict[str, Any]],
+    is_contradiction: bool,
+) -> None:
+    payment = PaymentFactory.create()
+    write(answer_about(payment, said[0], **said[1]))
+    ledger = ledger_of(payment)
+
+    with structlog.testing.capture_logs() as lines:
+        write(answer_about(payment, then[0], asked_at=NOW + timedelta(days=1), **then[1]))
+
+    assert [line["event"] for line in lines if line["log_level"] == "error"] == (
+        ["settlement.contradicts"] if is_contradiction else []
+    )
+    assert not is_contradiction or ledger_of(payment) == ledger
+
+
+@pytest.mark.parametrize("ends", [True, False])
+def test_success_beside_a_refund_of_ours_is_no_contradiction(ends: bool) -> None:
+    """What verify says of a payment whose money goes back is known to nobody."""
+    payment = PaymentFactory.create()
+    write(answer_about(payment, Outcome.PAID))
+    refund = request_operator_refund(
+        payment_id=payment.id, reason="goodwill", person="user:1", at=NOW
+    )
+    if ends:
+        call = GatewayCall.objects.create(
+            payment=payment, kind="refund_check", asked_at=NOW, took_ms=1, evidence={}
+        )
+        with transaction.atomic():
+            complete_refund(Refund.objects.get(id=refund.id), call, NOW)
+
+    with structlog.testing.capture_logs() as lines:
+        write(answer_about(payment, Outcome.PAID, asked_at=NOW + timedelta(days=1)))
+
+    assert lines == []
+
+
+def test_a_success_that_comes_late_contradicts_nothing() -> None:
+    payment = PaymentFactory.create()
+    write(answer_about(payment, Outcome.REFUNDED, asked_at=NOW + timedelta(seconds=5)))
+
+    with structlog.testing.capture_logs() as lines:
+        write(answer_about(payment, Outcome.PAID, asked_at=NOW))
+
+    assert lines == []
 
 
 @pytest.mark.parametrize("outcome", [Outcome.FAILED, Outcome.CANCELLED, Outcome.REFUNDED])
