@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from payments.chapa.sandbox.faults import CHOICES
+from payments.chapa.sandbox.troubles import TROUBLES
 from workers.tests.journeys.trouble_table import PAGE, with_table
 from workers.tests.journeys.troubles import CASES
 
@@ -58,6 +59,19 @@ def test_the_page_tells_of_each_trouble_what_its_case_expects() -> None:
     page = PAGE.read_text()
 
     assert page == with_table(page), "python -m workers.tests.journeys.trouble_table"
+
+
+def test_the_page_of_the_local_chapa_tells_of_every_switch_and_trouble() -> None:
+    page = (PROJECT / "docs" / "local-chapa.md").read_text()
+    told: dict[str, set[str]] = {}
+    for row in page.splitlines():
+        first, _, rest = row.removeprefix("| ").partition(" | ")
+        for name in first.split(", "):
+            told.setdefault(name.strip("`"), set()).update(re.findall(r"`([^`]+)`", rest))
+    untold = {name: set(choices) - set(TROUBLES) - told[name] for name, choices in CHOICES.items()}
+
+    assert set(TROUBLES) <= told.keys()
+    assert set().union(*untold.values()) == set(), untold
 
 
 def test_every_position_of_the_local_chapa_has_a_case() -> None:

@@ -32,6 +32,8 @@ def checkout_blueprint(chapa: LocalChapa) -> Blueprint:
         transaction = _find(chapa, token)
         if not chapa.is_payable(transaction):
             return _show(chapa, transaction), 409
+        if _typed("method") not in ("", *METHODS):
+            abort(400, "There is no such method.")
         if _typed("method") in METHODS_WITH_CODE and "code" not in request.form:
             return render_template(
                 "code.html",

@@ -74,7 +74,7 @@ class Paying:
 
         :raises NotAllowed: if the link no longer takes money.
         """
-        used = method if method in METHODS else _usual_method(phone_number)
+        used = method or _usual_method(phone_number)
         good = _goes_through(phone_number, used, code)
         course = self._faults.choose("payment", transaction.tx_ref) if good else "fail"
 

@@ -197,6 +197,14 @@ def test_the_front_page_lists_the_transactions(
     assert url.removeprefix(sandbox.origin) in page
 
 
+def test_a_method_that_there_is_not_is_refused(client: ChapaClient) -> None:
+    url = open_page(client)
+    form = {"phone_number": "0900123456", "method": "nope"}
+
+    assert requests.post(f"{url}/pay", data=form, timeout=5).status_code == 400
+    assert client.verify("gz-1").outcome is Outcome.PENDING
+
+
 @pytest.mark.parametrize(("code", "outcome"), [("12345", Outcome.PAID), ("54321", Outcome.FAILED)])
 @pytest.mark.parametrize("method", ["awash_bank", "amole"])
 def test_awash_and_amole_ask_for_a_code(

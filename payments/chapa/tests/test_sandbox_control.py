@@ -42,6 +42,20 @@ def test_calls_about_references_that_were_never_opened_are_listed(
     assert counted == {"gz-2": {"initialize": 0, "verify": 1, "cancel": 0}}
 
 
+@pytest.mark.parametrize(
+    ("method", "path", "status"),
+    [("GET", "nowhere", 404), ("POST", "transactions/gz-1/nope", 404), ("PUT", "faults", 405)],
+)
+def test_a_call_that_leads_nowhere_is_refused_like_any_other(
+    sandbox: RunningSandbox, method: str, path: str, status: int
+) -> None:
+    answer = control(sandbox, method, path)
+
+    assert (answer.status_code, list(answer.json())) == (status, ["error"])
+    elsewhere = requests.get(f"{sandbox.origin}/nowhere", timeout=5)
+    assert (elsewhere.status_code, elsewhere.headers["Content-Type"][:9]) == (404, "text/html")
+
+
 @pytest.mark.parametrize("move", ["reverse", "refund", "webhook"])
 def test_what_cannot_happen_to_a_pending_transaction_is_a_conflict(
     client: ChapaClient, sandbox: RunningSandbox, move: str
