@@ -4,11 +4,12 @@ import re
 from decimal import Decimal
 from typing import Any, ClassVar
 
+from django.utils import timezone
 from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
 from bookings.models import Booking, Cancellation, Listing
-from bookings.services.holding import Stay, StayInvalid
+from bookings.services.holding import Stay, StayInvalid, wrong_dates
 from core.pagination import PageQuery
 from core.serializers import MoneyField, RequestBody
 
@@ -47,7 +48,7 @@ class Birr(serializers.CharField):
 
 
 class ListingQuery(PageQuery):
-    """Filters; dates come as a pair."""
+    """Filters; dates come as a pair, and can be booked."""
 
     city = serializers.CharField(required=False, max_length=60)
     check_in = serializers.DateField(required=False)
@@ -60,8 +61,9 @@ class ListingQuery(PageQuery):
         if (check_in is None) != (check_out is None):
             missing = "/check_out" if check_out is None else "/check_in"
             raise StayInvalid(pointers={missing: "Dates come as a pair."})
-        if check_in is not None and check_out <= check_in:
-            raise StayInvalid(pointers={"/check_out": "At least one night after check_in."})
+        now = timezone.now()
+        if check_in and check_out and (wrong := wrong_dates(check_in, check_out, now)):
+            raise StayInvalid(pointers=wrong)
         return attrs
 
 

@@ -149,9 +149,18 @@ def _hold(stay: Stay, listing: Listing, traveller: User, at: datetime) -> Bookin
 
 
 def _check(stay: Stay, listing: Listing, at: datetime) -> None:
-    wrong: dict[str, str] = {}
-    ahead = (stay.check_in - today(at)).days
-    nights = (stay.check_out - stay.check_in).days
+    wrong = wrong_dates(stay.check_in, stay.check_out, at)
+    if not 1 <= stay.guests <= listing.sleeps:
+        wrong["/guests"] = f"From 1 to {listing.sleeps}, which this place sleeps."
+    if wrong:
+        raise StayInvalid(pointers=wrong)
+
+
+def wrong_dates(check_in: date, check_out: date, at: datetime) -> dict[str, str]:
+    """Return why nothing can be booked for these dates, by pointer."""
+    wrong = {}
+    ahead = (check_in - today(at)).days
+    nights = (check_out - check_in).days
     if ahead < 0:
         wrong["/check_in"] = "This day is over in Ethiopia."
     elif ahead > FURTHEST_AHEAD:
@@ -160,7 +169,4 @@ def _check(stay: Stay, listing: Listing, at: datetime) -> None:
         wrong["/check_out"] = "At least one night after check_in."
     elif nights > LONGEST_STAY:
         wrong["/check_out"] = f"At most {LONGEST_STAY} nights."
-    if not 1 <= stay.guests <= listing.sleeps:
-        wrong["/guests"] = f"From 1 to {listing.sleeps}, which this place sleeps."
-    if wrong:
-        raise StayInvalid(pointers=wrong)
+    return wrong
