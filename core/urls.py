@@ -3,10 +3,11 @@
 from django.contrib import admin
 from django.urls import URLPattern, URLResolver, include, path
 from django.views.generic import RedirectView
-from drf_spectacular.views import SpectacularJSONAPIView, SpectacularSwaggerSplitView
+from drf_spectacular.views import SpectacularJSONAPIView
 
 from core import health, views
 from core.admin import log_in_operator
+from core.documentation import Documentation
 
 handler400 = "core.problems.bad_request"
 handler403 = "core.problems.forbidden"
@@ -21,7 +22,7 @@ api: list[URLPattern | URLResolver] = [
     path("", include("payments.urls")),
     path("", include("workers.console.urls")),
     path("schema", SpectacularJSONAPIView.as_view(), name="schema"),
-    path("docs", SpectacularSwaggerSplitView.as_view(url_name="schema"), name="docs"),
+    path("docs", Documentation.as_view(url_name="schema"), name="docs"),
 ]
 
 urlpatterns = [

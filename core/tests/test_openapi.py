@@ -195,3 +195,22 @@ def test_the_page_to_read_it_loads_nothing_from_elsewhere(client: Client) -> Non
 
     assert page.status_code == 200
     assert not re.search(rb'(src|href)="(https?:)?//', page.content)
+
+
+def test_the_type_of_each_problem_leads_to_what_its_code_means(
+    client: Client, document: Document
+) -> None:
+    page = client.get("/api/v1/docs").content.decode()
+    codes = {
+        code
+        for operations in document["paths"].values()
+        for operation in operations.values()
+        for answer in operation["responses"].values()
+        for code in re.findall(r"`(\w+)`: ", answer.get("description", ""))
+    }
+    refused = client.get("/api/v1/listings", {"guests": "0"}).json()
+
+    assert refused["type"].endswith("/api/v1/docs#invalid")
+    assert '<p class="code" id="stay_invalid"><b>stay_invalid</b> (400): This stay cannot' in page
+    assert codes > {"invalid", "stay_invalid"}
+    assert {code for code in codes if f'id="{code}"' not in page} == set()

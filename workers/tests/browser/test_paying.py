@@ -119,5 +119,17 @@ def test_the_documentation_is_drawn_under_our_own_policy(
     assert complaints == []
 
 
+def test_the_type_of_a_problem_shows_what_its_code_means(
+    open_page: Callable[[], Page], live_server: LiveServer, transactional_db: None
+) -> None:
+    page = open_page()
+    page.goto(f"{live_server.url}/api/v1/docs#stay_invalid")
+
+    expect(page.get_by_text("/api/v1/bookings/{booking_id}/payments").first).to_be_visible()
+    expect(page.locator("#stay_invalid")).to_be_in_viewport()
+    expect(page.locator("#stay_invalid")).to_contain_text("This stay cannot be booked.")
+    expect(page.locator("#dates_unavailable")).to_be_hidden()
+
+
 def _payment_statuses(booking_id: str) -> list[str]:
     return list(Payment.objects.filter(reference=booking_id).values_list("status", flat=True))
