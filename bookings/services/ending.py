@@ -72,19 +72,21 @@ def expire_hold(*, booking_id: UUID, at: datetime, breaker: Breaker | None = Non
     """
     End one hold, unless its money arrived; return what happened: expired, paid, kept or silent.
 
-    An open checkout is first closed at Chapa and asked about once more. While Chapa is silent, as
-    it is taken to be behind an open breaker, the dates are kept up to `HOLD_OUTAGE_CAP` after the
-    first payment was to expire; while a hint of success is not confirmed, up to `GRACE`.
+    What can still be paid, also on the link of a try that failed, is first closed at Chapa and
+    asked about once more. While Chapa is silent, as it is taken to be behind an open breaker, the
+    dates are kept up to `HOLD_OUTAGE_CAP` after the first payment was to expire; while a hint of
+    success is not confirmed, up to `GRACE`.
     """
     booking = Booking.objects.get(id=booking_id)
     if booking.status != Booking.Status.HELD or booking.hold_expires_at > at:
         return "kept"
     breaker = breaker or Breaker()
     payments = status.all_for(booking_id)
+    may_bring_money = status.may_bring_money(booking_id, at=at)
     for payment in payments:
-        if payment.status != status.Payment.Status.PENDING:
-            continue
-        answered = not breaker.is_open and _close_and_ask(payment, at, breaker)
+        answered = True
+        if payment.id in may_bring_money:
+            answered = not breaker.is_open and _close_and_ask(payment, at, breaker)
         if not answered and at < _latest_end(min(each.expires_at for each in payments)):
             return "silent"
         if answered and at < booking.hold_expires_at + GRACE and _is_hinted(payment, at):
@@ -148,11 +150,10 @@ def _give_time_back(*, is_away: bool, at: datetime) -> None:
 
     Ahead, so that they still have it when Chapa is back.
     """
-    for booking_id, first_end in status.held_up(is_away=is_away).items():
+    held = Booking.objects.filter(status=Booking.Status.HELD)
+    for booking_id, first_end in status.held_up(held.values("id"), is_away=is_away, at=at).items():
         until = min(at + TIME_TO_PAY, _latest_end(first_end))
-        Booking.objects.filter(
-            id=booking_id, status=Booking.Status.HELD, hold_expires_at__lt=until
-        ).update(hold_expires_at=until)
+        held.filter(id=booking_id, hold_expires_at__lt=until).update(hold_expires_at=until)
 
 
 def _latest_end(first_end: datetime) -> datetime:
@@ -170,10 +171,11 @@ def _close_and_ask(payment: status.Payment, at: datetime, breaker: Breaker) -> b
 
 
 def _is_hinted(payment: status.Payment, at: datetime) -> bool:
-    """Whether somebody lately said that there is news of a payment that Chapa calls pending."""
+    """Whether somebody lately said that there is news of a payment that Chapa does not know of."""
     now = status.get(payment.id)
-    pending = now.status == status.Payment.Status.PENDING
-    return pending and now.hinted_at is not None and now.hinted_at > at - GRACE
+    if now.hinted_at is None or now.hinted_at <= at - GRACE or now.captured_amount > 0:
+        return False
+    return now.status == status.Payment.Status.PENDING or status.is_hinted_since_refusal(now)
 
 
 def _order_refund(

@@ -25,6 +25,7 @@ from core.tests.threads import at_once
 from events.base import Group
 from payments.services.asking import verify_payment
 from payments.services.breaker import GatewayUnavailable
+from payments.services.closing import LINK_LIFE
 from payments.services.hints import receive_callback
 from payments.services.leasing import take_lease
 from payments.services.status import Payment
@@ -40,6 +41,18 @@ def clock_at(at: datetime) -> Callable[[], datetime]:
 
 def held() -> Booking:
     return BookingFactory.create(created_at=START)
+
+
+def failed_once(chapa: RunningSandbox) -> tuple[Booking, Payment]:
+    """Return a hold whose traveller was declined, and may try again on the same page."""
+    booking = held()
+    payment = start(booking, START)
+    chapa.faults.set({"webhook": "off", "callback": "off"})
+    chapa.chapa.decline(at_chapa(chapa, payment))
+    settle(payment, START + MINUTE)
+    payment.refresh_from_db()
+    assert payment.status == "failed"
+    return booking, payment
 
 
 def status_of(booking: Booking) -> str:
@@ -115,11 +128,71 @@ def test_money_of_the_last_moment_keeps_the_hold(chapa: RunningSandbox) -> None:
     assert apply(booking, payment).status == "confirmed"
 
 
+def test_money_of_a_second_try_on_the_same_page_keeps_the_hold(chapa: RunningSandbox) -> None:
+    booking, payment = failed_once(chapa)
+    pay_silently(chapa, payment)
+
+    assert expire_due_holds(clock_at(END)) == {"paid": 1}
+
+    assert status_of(booking) == "held"
+    assert apply(booking, payment).status == "confirmed"
+
+
+def test_the_link_of_a_try_that_failed_is_closed_and_asked_about_once(
+    chapa: RunningSandbox,
+) -> None:
+    booking, payment = failed_once(chapa)
+    another = start(booking, START + 2 * MINUTE)
+    receive_callback(tx_ref=another.tx_ref, at=END - MINUTE)
+
+    for minutes in range(3):
+        assert expire_due_holds(clock_at(END + minutes * MINUTE)) == {"kept": 1}
+    assert expire_due_holds(clock_at(END + GRACE)) == {"expired": 1}
+
+    assert at_chapa(chapa, payment).link_expired
+    assert chapa.store.calls(payment.tx_ref) == {"initialize": 1, "verify": 2, "cancel": 1}
+    assert chapa.store.calls(another.tx_ref)["cancel"] == 1
+
+
+def test_a_link_that_nobody_can_pay_on_any_more_is_not_asked_about(chapa: RunningSandbox) -> None:
+    _, payment = failed_once(chapa)
+    Payment.objects.update(opened_at=END - LINK_LIFE)
+
+    assert expire_due_holds(clock_at(END)) == {"expired": 1}
+
+    assert chapa.store.calls(payment.tx_ref)["verify"] == 1
+
+
+@pytest.mark.parametrize(("hinted_after", "outcome"), [(0, "expired"), (2, "kept")])
+def test_news_since_a_try_failed_keeps_the_hold_for_a_while(
+    chapa: RunningSandbox, hinted_after: int, outcome: str
+) -> None:
+    booking, _ = failed_once(chapa)
+    Payment.objects.update(hinted_at=START + hinted_after * MINUTE)
+    Booking.objects.update(hold_expires_at=START + 8 * MINUTE)
+
+    assert expire_hold(booking_id=booking.id, at=START + 8 * MINUTE) == outcome
+
+
+def test_while_chapa_is_silent_the_hold_of_who_failed_once_is_kept_up_to_the_cap(
+    chapa: RunningSandbox,
+) -> None:
+    booking, payment = failed_once(chapa)
+    chapa.faults.set({"verify": "500"})
+
+    assert expire_due_holds(clock_at(END)) == {"silent": 1}
+    expire_due_holds(clock_at(END + MINUTE))
+    assert (status_of(booking), booking.hold_expires_at) == ("held", END + MINUTE + TIME_TO_PAY)
+    assert expire_due_holds(clock_at(END + CAP)) == {"expired": 1}
+
+    assert chapa.store.calls(payment.tx_ref)["cancel"] == 1
+
+
 @pytest.mark.parametrize("status", ["failed", "in_review", "refunded", "cancelled"])
 @pytest.mark.django_db
 def test_no_other_payment_keeps_a_hold(status: str) -> None:
     booking = held()
-    payment = payment_for(booking, status=status)
+    payment = payment_for(booking, status=status, checkout_url="")
 
     assert expire_hold(booking_id=booking.id, at=END) == "expired"
 

@@ -4,6 +4,8 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 from uuid import UUID
 
+from django.db.models import F, Q
+
 from events.outbox import record
 from payments import gateway, states
 from payments.chapa.wire import Closing
@@ -12,8 +14,9 @@ from payments.models import Payment
 from payments.services.settling import settle_payment
 from payments.settlement import NoAnswer
 
-# How long after it failed a link can still be paid: Chapa's longest dashboard setting.
+# How long after it was opened a link can still be paid: Chapa's longest dashboard setting.
 LINK_LIFE = timedelta(minutes=60)
+_GIVEN_UP = (states.FAILED, states.CANCELLED, states.EXPIRED)
 
 
 class Silence(StrEnum):
@@ -21,6 +24,23 @@ class Silence(StrEnum):
 
     NO_VERIFICATION = "no_verification"
     LINK_MAY_LIVE = "link_may_live"
+
+
+def still_payable(at: datetime) -> Q:
+    """Return which payments were given up here, and can still be paid at Chapa."""
+    return _given_up_lately(at) & Q(link_closed_at__isnull=True)
+
+
+def may_bring_money(at: datetime) -> Q:
+    """
+    Return which payments without money may have some by now, or may still get some.
+
+    One that was given up may not once its link is closed and Chapa was asked since: after the
+    closing, and after the newest hint.
+    """
+    closed_unasked = _given_up_lately(at) & _not_asked_since("link_closed_at")
+    hinted_unasked = Q(status__in=_GIVEN_UP) & _not_asked_since("hinted_at")
+    return Q(status=states.PENDING) | still_payable(at) | closed_unasked | hinted_unasked
 
 
 def close_checkout(*, payment_id: UUID, at: datetime) -> Silence | None:
@@ -33,7 +53,7 @@ def close_checkout(*, payment_id: UUID, at: datetime) -> Silence | None:
     :raises PaymentBusy: if someone is asking already.
     """
     payment = Payment.objects.get(id=payment_id)
-    closing = close_link(payment, at)
+    closing = Closing.ALREADY_CLOSED if payment.link_closed_at else close_link(payment, at)
     verdict = settle_payment(payment_id=payment_id, at=at)
     if isinstance(verdict, NoAnswer):
         return Silence.NO_VERIFICATION
@@ -52,12 +72,7 @@ def close_link(payment: Payment, at: datetime) -> Closing:
 
 def close_older_links(payment: Payment, at: datetime) -> None:
     """Close the links of the payment's reference that were given up and can still be paid."""
-    for older in Payment.objects.filter(
-        reference=payment.reference,
-        status__in=[states.FAILED, states.CANCELLED, states.EXPIRED],
-        link_closed_at__isnull=True,
-        created_at__gt=at - LINK_LIFE,
-    ).exclude(checkout_url=""):
+    for older in Payment.objects.filter(still_payable(at), reference=payment.reference):
         close_link(older, at)
 
 
@@ -69,3 +84,13 @@ def expire_payment(*, payment_id: UUID, at: datetime) -> None:
     ):
         return
     record(PaymentExpired(payment_id=payment.id, reference=payment.reference), at=at)
+
+
+def _given_up_lately(at: datetime) -> Q:
+    opened = Q(opened_at__gt=at - LINK_LIFE) & ~Q(checkout_url="")
+    return opened & Q(status__in=_GIVEN_UP)
+
+
+def _not_asked_since(moment: str) -> Q:
+    happened = Q(**{f"{moment}__isnull": False})
+    return happened & (Q(asked_at__isnull=True) | Q(asked_at__lt=F(moment)))

@@ -1,13 +1,14 @@
 """Payments, and orders to send them back, to look at: for the rooms above."""
 
 from datetime import datetime
+from typing import Any
 from uuid import UUID
 
 from django.db.models import Min, OuterRef, QuerySet, Subquery
 
-from payments import states
 from payments.chapa.wire import Opening, Outcome
 from payments.models import GatewayCall, LedgerEntry, Payment, Refund
+from payments.services import closing
 
 __all__ = [
     "Payment",
@@ -17,7 +18,9 @@ __all__ = [
     "get",
     "get_refund",
     "held_up",
+    "is_hinted_since_refusal",
     "is_unanswered",
+    "may_bring_money",
     "payments_for",
     "refunds_for",
     "went_back_unordered",
@@ -29,6 +32,8 @@ _UNANSWERED = (
     Outcome.CONFIG_ERROR,
     Opening.UNKNOWN,
 )
+_NO = (Outcome.FAILED, Outcome.CANCELLED)
+_QUESTIONS = (GatewayCall.Kind.INITIALIZE, GatewayCall.Kind.VERIFY)
 
 
 def get(payment_id: UUID) -> Payment:
@@ -50,17 +55,32 @@ def is_unanswered(payment: Payment) -> bool:
     return newest in _UNANSWERED
 
 
-def held_up(*, is_away: bool) -> dict[UUID, datetime]:
+def is_hinted_since_refusal(payment: Payment) -> bool:
+    """Return whether somebody said that there is news after Chapa had first said no."""
+    said_no = payment.gateway_calls.filter(kind=GatewayCall.Kind.VERIFY, outcome__in=_NO)
+    first = said_no.order_by("id").values_list("asked_at", flat=True).first()
+    return payment.hinted_at is not None and (first is None or first < payment.hinted_at)
+
+
+def may_bring_money(reference: UUID, *, at: datetime) -> set[UUID]:
+    """Return which payments of a reference have no money, and may have some by now, or later."""
+    return set(
+        payments_for(reference).filter(closing.may_bring_money(at)).values_list("id", flat=True)
+    )
+
+
+def held_up(references: QuerySet[Any], *, is_away: bool, at: datetime) -> dict[UUID, datetime]:
     """
-    Return what pending payments are for that Chapa's silence holds up: all of them while it
-    `is_away`, else those of which it left the newest question without an answer. Each with when
+    Return which of these Chapa's silence holds up: while it `is_away`, each whose payment may bring
+    money, else those where it left the newest question about one without an answer. Each with when
     its first payment was to expire.
     """
-    newest = GatewayCall.objects.filter(payment=OuterRef("pk")).order_by("-id").values("outcome")
-    pending = Payment.objects.filter(status=states.PENDING)
+    calls = GatewayCall.objects.filter(payment=OuterRef("pk"), kind__in=_QUESTIONS)
+    open_ones = Payment.objects.filter(closing.may_bring_money(at), reference__in=references)
     if not is_away:
-        pending = pending.alias(newest=Subquery(newest[:1])).filter(newest__in=_UNANSWERED)
-    of_them = Payment.objects.filter(reference__in=pending.values("reference"))
+        newest = Subquery(calls.order_by("-id").values("outcome")[:1])
+        open_ones = open_ones.alias(newest=newest).filter(newest__in=_UNANSWERED)
+    of_them = Payment.objects.filter(reference__in=open_ones.values("reference"))
     return dict(of_them.values_list("reference").annotate(first=Min("expires_at")))
 
 

@@ -29,6 +29,6 @@ class PaymentFactory(DjangoModelFactory[Payment]):
     title = "Place 1 ABCDEFGH"
     checkout_url = LazyAttribute(lambda payment: f"http://127.0.0.1:8010/checkout/{payment.id.hex}")
     created_at = NOW
-    opened_at = NOW
+    opened_at = LazyAttribute(lambda payment: payment.created_at)
     expires_at = NOW + timedelta(minutes=30)
     next_check_at = NOW + timedelta(minutes=1)
