@@ -1,9 +1,13 @@
 """What bookings do about events."""
 
+from bookings.events import BookingCancelled, BookingConfirmed, BookingExpired
 from bookings.services.attention import flag_booking
 from bookings.services.paying import apply_payment
-from events.base import Context
+from events.base import Context, Outbound, Repeat, RetryAfter
+from events.retry import patience
 from payments.events import PaymentRefunded, PaymentReversed, PaymentSucceeded
+from payments.services import closing
+from payments.services.breaker import resting_for
 
 
 def confirm_paid_booking(event: PaymentSucceeded, context: Context) -> None:
@@ -16,3 +20,24 @@ def flag_unpaid_booking(event: PaymentReversed | PaymentRefunded, context: Conte
         payment_id=event.payment_id,
         reason=event.type.replace(".", "_"),
     )
+
+
+def _ask_close(
+    event: BookingConfirmed | BookingExpired | BookingCancelled, context: Context
+) -> None:
+    """Ends by itself: an hour after it was opened no link can be paid any more."""
+    if not closing.has_failed_links(event.booking_id, at=context.at):
+        return
+    if (wait := resting_for(context.at)) is not None:
+        raise RetryAfter(wait, "Chapa is away, or refuses our key")
+    if not closing.close_failed_links(event.booking_id, at=context.at):
+        raise RetryAfter(patience(context.age), "a link may live")
+
+
+#: For what ends the wait for money: nobody shall pay on the page of a try that had failed.
+close_failed_links = Outbound(
+    name="close_failed_links",
+    ask=_ask_close,
+    write=lambda event, answer, context: None,
+    repeat=Repeat.FREELY,
+)

@@ -3,7 +3,7 @@
 from datetime import timedelta
 
 from bookings import events as bookings
-from bookings.handlers import confirm_paid_booking, flag_unpaid_booking
+from bookings.handlers import close_failed_links, confirm_paid_booking, flag_unpaid_booking
 from bookings.money_mails import (
     mail_delayed_refund,
     mail_failed_refund,
@@ -28,8 +28,12 @@ ROUTES: Routes = {
     payments.PaymentSucceeded: (
         Route(confirm_paid_booking, Group.CORE, ordered=True, replayable=True),
     ),
-    bookings.BookingConfirmed: (Route(send_confirmation, Group.MAIL),),
-    # Recorded, and nobody acts: the traveller may try again until the hold ends.
+    bookings.BookingConfirmed: (
+        Route(close_failed_links, Group.CHAPA, replayable=True),
+        Route(send_confirmation, Group.MAIL),
+    ),
+    # Recorded, and nobody acts: the traveller may try again until the hold ends. What ends it, or
+    # confirms the stay, closes the page.
     payments.PaymentFailed: (),
     payments.PaymentCancelled: (Route(close_cancelled_link, Group.CHAPA, replayable=True),),
     payments.PaymentExpired: (Route(close_cancelled_link, Group.CHAPA, replayable=True),),
@@ -53,6 +57,12 @@ ROUTES: Routes = {
     payments.RefundDelayed: (Route(mail_delayed_refund, Group.MAIL),),
     payments.PaymentAccepted: (),
     payments.StatementDiffered: (Route(mail_differences, Group.MAIL),),
-    bookings.BookingExpired: (Route(mail_expired_hold, Group.MAIL),),
-    bookings.BookingCancelled: (Route(mail_cancelled_stay, Group.MAIL),),
+    bookings.BookingExpired: (
+        Route(close_failed_links, Group.CHAPA, replayable=True),
+        Route(mail_expired_hold, Group.MAIL),
+    ),
+    bookings.BookingCancelled: (
+        Route(close_failed_links, Group.CHAPA, replayable=True),
+        Route(mail_cancelled_stay, Group.MAIL),
+    ),
 }

@@ -101,7 +101,7 @@ def test_a_refused_address_ends_before_a_person(postbox: Postbox) -> None:
 
     deliver_mail()
 
-    delivery = Delivery.objects.get()
+    delivery = Delivery.objects.get(group=Group.MAIL)
     assert (delivery.state, delivery.attempts) == ("dead", 1)
     assert "the address was refused" in delivery.last_error
     assert "@" not in delivery.last_error
@@ -119,13 +119,19 @@ def test_what_the_server_did_not_take_is_tried_again(
     confirmed()
 
     deliver_mail()
-    assert (Delivery.objects.get().state, Mail.objects.get().state) == ("retry", "queued")
+    assert (Delivery.objects.get(group=Group.MAIL).state, Mail.objects.get().state) == (
+        "retry",
+        "queued",
+    )
 
     postbox.to_recipient = postbox.to_letter = "250 OK"
     deliver_mail(START + timedelta(minutes=1))
 
     assert len(postbox.letters) == 1
-    assert (Delivery.objects.count(), Mail.objects.get().state) == (0, "sent")
+    assert (Delivery.objects.filter(group=Group.MAIL).count(), Mail.objects.get().state) == (
+        0,
+        "sent",
+    )
 
 
 def test_while_the_server_is_down_the_letter_waits(postbox: Postbox, settings: Settings) -> None:
@@ -133,7 +139,10 @@ def test_while_the_server_is_down_the_letter_waits(postbox: Postbox, settings: S
     confirmed()
 
     deliver_mail()
-    assert (Delivery.objects.get().state, Mail.objects.get().state) == ("retry", "queued")
+    assert (Delivery.objects.get(group=Group.MAIL).state, Mail.objects.get().state) == (
+        "retry",
+        "queued",
+    )
 
     settings.EMAIL_PORT = up
     deliver_mail(START + timedelta(minutes=1))
@@ -147,7 +156,10 @@ def test_a_server_that_is_not_there_has_taken_nothing(settings: Settings) -> Non
 
     deliver_mail()
 
-    assert (Delivery.objects.get().state, Mail.objects.get().state) == ("retry", "queued")
+    assert (Delivery.objects.get(group=Group.MAIL).state, Mail.objects.get().state) == (
+        "retry",
+        "queued",
+    )
 
 
 def test_a_letter_that_may_be_on_its_way_is_sent_once_more_under_the_same_id(
@@ -165,7 +177,7 @@ def test_a_letter_that_may_be_on_its_way_is_sent_once_more_under_the_same_id(
     assert len(postbox.letters) == 2
     assert len({letter["Message-ID"] for letter in postbox.letters}) == 1
     # Never a third time: a person decides.
-    assert Delivery.objects.get().state == "uncertain"
+    assert Delivery.objects.get(group=Group.MAIL).state == "uncertain"
 
 
 def test_a_letter_that_is_no_longer_true_is_not_sent(postbox: Postbox) -> None:
@@ -176,7 +188,7 @@ def test_a_letter_that_is_no_longer_true_is_not_sent(postbox: Postbox) -> None:
 
     assert postbox.letters == []
     assert Mail.objects.get().state == "skipped"
-    assert not Delivery.objects.exists()
+    assert not Delivery.objects.filter(group=Group.MAIL).exists()
 
 
 def test_a_server_that_is_away_for_hours_kills_no_letter(

@@ -4,7 +4,7 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 from uuid import UUID
 
-from django.db.models import F, Q
+from django.db.models import F, Q, QuerySet
 
 from events.outbox import record
 from payments import gateway, states
@@ -76,6 +76,19 @@ def close_older_links(payment: Payment, at: datetime) -> None:
         close_link(older, at)
 
 
+def has_failed_links(reference: UUID, *, at: datetime) -> bool:
+    """Return whether tries that failed can still be paid. Others given up have their own event."""
+    return _failed_links(reference, at).exists()
+
+
+def close_failed_links(reference: UUID, *, at: datetime) -> bool:
+    """Close them, until Chapa leaves one open; return whether it answered about each."""
+    return all(
+        close_link(payment, at) not in (Closing.UNKNOWN, Closing.CONFIG_ERROR)
+        for payment in _failed_links(reference, at)
+    )
+
+
 def expire_payment(*, payment_id: UUID, at: datetime) -> None:
     """Give up a pending payment because what it paid for is released, in that same transaction."""
     payment = Payment.objects.select_for_update().get(id=payment_id)
@@ -84,6 +97,10 @@ def expire_payment(*, payment_id: UUID, at: datetime) -> None:
     ):
         return
     record(PaymentExpired(payment_id=payment.id, reference=payment.reference), at=at)
+
+
+def _failed_links(reference: UUID, at: datetime) -> QuerySet[Payment]:
+    return Payment.objects.filter(still_payable(at), reference=reference, status=states.FAILED)
 
 
 def _given_up_lately(at: datetime) -> Q:
