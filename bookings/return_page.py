@@ -32,9 +32,11 @@ class ReturnPage(View):
         payment = checkout.find_payment_by_return_key(key)
         if payment is None:
             return self._page(request, None, None, problem="", http_status=404)
-        hints.hint_return(payment, at=timezone.now())
-        payment = status.get(payment.id)
-        return self._page(request, payment, self._booking(payment), problem="")
+        booking = self._booking(payment)
+        # The address that the page itself leads to says since when it is shown.
+        arrives = "since" not in request.GET and booking.status == Booking.Status.HELD
+        hints.hint_return(payment, arrives=arrives, at=timezone.now())
+        return self._page(request, status.get(payment.id), booking, problem="")
 
     def post(self, request: HttpRequest, key: str) -> HttpResponse:
         payment = checkout.find_payment_by_return_key(key)
@@ -54,9 +56,9 @@ class ReturnPage(View):
             )
         if start.payment.payable_url:
             return HttpResponseRedirect(start.payment.payable_url, headers=HEADERS)
-        return self._page(
-            request, payment, booking, problem="Chapa has not answered yet. Try again in a moment."
-        )
+        payment = status.get(payment.id)
+        problem = "" if payment.is_paid else "Chapa has not answered yet. Try again in a moment."
+        return self._page(request, payment, booking, problem=problem)
 
     def _booking(self, payment: status.Payment) -> Booking:
         return Booking.objects.select_related("listing", "traveller").get(id=payment.reference)

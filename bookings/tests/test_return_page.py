@@ -12,6 +12,7 @@ from bookings.models import Booking
 from bookings.tests.cast import RunningSandbox, at_chapa, payment_for, settle, start
 from bookings.tests.factories import BookingFactory
 from core.ids import digest
+from payments.services.hints import HINT_SPACING
 from payments.services.status import Payment
 
 KEY = "a-key-of-twenty-two-cha"
@@ -48,7 +49,7 @@ def test_the_page_tells_how_things_stand(
     booking_is: str, payment_is: str, heading: str, looks_again: bool, may_retry: bool
 ) -> None:
     booking = BookingFactory.create()
-    payment = returned(booking, status=payment_is)
+    payment = returned(booking, status=payment_is, asked_at=timezone.now())
     Booking.objects.update(status=booking_is, paid_by=payment.id)
 
     answer = page()
@@ -137,12 +138,67 @@ def test_nobody_is_asked_to_pay_again_while_there_may_be_news() -> None:
 
 
 @pytest.mark.django_db
-def test_the_page_of_a_failed_payment_does_not_ask_for_ever() -> None:
-    returned(BookingFactory.create(), status="failed")
+@pytest.mark.parametrize("status", ["failed", "cancelled"])
+def test_who_comes_back_after_a_try_that_failed_is_asked_for_once(status: str) -> None:
+    returned(BookingFactory.create(), status=status)
+
+    text = page().content.decode()
+
+    assert "We are checking your payment" in text
+    assert "Pay again" not in text
+    assert Payment.objects.get().hinted_at is not None
+
+    long_ago = timezone.now() - timedelta(hours=1)
+    Payment.objects.update(hinted_at=long_ago, asked_at=long_ago)
+    again = re.search(r'url=(\?since=\d+)"', text)
+    assert again is not None
+    assert "Pay again" in Client().get(f"/return/{KEY}{again[1]}").content.decode()
+    assert Payment.objects.get().hinted_at == long_ago
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize("lately", ["asked_at", "hinted_at"])
+def test_coming_back_asks_no_more_often_than_anyone_may(lately: str) -> None:
+    then = timezone.now() - HINT_SPACING / 2
+    returned(BookingFactory.create(), status="failed", **{lately: then})
+
+    page()
+
+    assert Payment.objects.get().hinted_at == (then if lately == "hinted_at" else None)
+
+
+@pytest.mark.django_db
+def test_of_a_stay_that_is_over_nobody_is_asked() -> None:
+    returned(BookingFactory.create(status="expired"), status="failed")
 
     page()
 
     assert Payment.objects.get().hinted_at is None
+
+
+def test_who_paid_on_the_second_try_is_not_led_to_pay_again(chapa: RunningSandbox) -> None:
+    booking = BookingFactory.create()
+    first = start(booking, timezone.now())
+    chapa.faults.set({"webhook": "off", "callback": "off"})
+    key = (at_chapa(chapa, first).return_url or "").rsplit("/", 1)[1]
+    chapa.chapa.decline(at_chapa(chapa, first))
+    settle(first, timezone.now())
+    browser = Client(enforce_csrf_checks=True)
+    shown_before = browser.get(f"/return/{key}?since=1").content.decode()
+    token = re.search(r'name="csrfmiddlewaretoken" value="(\w+)"', shown_before)
+    assert token is not None
+    chapa.chapa.pay(at_chapa(chapa, first))
+
+    answer = browser.post(f"/return/{key}", {"csrfmiddlewaretoken": token[1]})
+
+    text = answer.content.decode()
+    assert "We are checking your payment" in text
+    assert "Pay again" not in text
+    assert "Chapa has not answered" not in text
+    first.refresh_from_db()
+    second = Payment.objects.get(status="pending")
+    assert first.status == "succeeded"
+    assert chapa.store.calls(second.tx_ref)["initialize"] == 0
 
 
 @pytest.mark.django_db

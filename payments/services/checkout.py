@@ -20,7 +20,7 @@ from payments.chapa.wire import LARGEST_AMOUNT, CheckoutRequest, Initialization,
 from payments.events import PaymentFailed, PaymentInitiated
 from payments.models import Payment
 from payments.services.breaker import GatewayUnavailable, away_for, starting_refused_for
-from payments.services.closing import close_older_links
+from payments.services.closing import close_older_checkouts
 from payments.services.leasing import LEASE
 
 log = structlog.get_logger(__name__)
@@ -123,11 +123,14 @@ def open_checkout(*, payment_id: UUID, at: datetime) -> Opening:
     """
     Ask Chapa for the checkout page of a leased payment and write down what came of it.
 
-    Older links of the same reference that could still be paid are closed first. Gives back the
-    lease.
+    Older links of the same reference that could still be paid are closed first. If money turns out
+    to have arrived on one, nothing is opened, and that is `UNKNOWN`. Gives back the lease.
     """
     payment = Payment.objects.select_related("payer").get(id=payment_id)
-    close_older_links(payment, at)
+    close_older_checkouts(payment, at)
+    if _money_came_before(payment):
+        Payment.objects.filter(id=payment_id).update(asking_until=None)
+        return Opening.UNKNOWN
     return_key = new_secret()
     answer = gateway.initialize(payment, _request(payment, return_key), at)
     with transaction.atomic():
@@ -144,6 +147,12 @@ def lock_payments(reference: UUID) -> list[Payment]:
     return list(
         Payment.objects.select_for_update().filter(reference=reference).order_by("created_at", "id")
     )
+
+
+def _money_came_before(payment: Payment) -> bool:
+    here = (states.SUCCEEDED, states.PARTIALLY_REFUNDED, states.IN_REVIEW)
+    others = Payment.objects.filter(reference=payment.reference).exclude(id=payment.id)
+    return others.filter(status__in=here).exists()
 
 
 def _request(payment: Payment, return_key: str) -> CheckoutRequest:

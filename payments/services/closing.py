@@ -1,5 +1,6 @@
 """Close checkout links at Chapa, and give up payments."""
 
+from contextlib import suppress
 from datetime import datetime, timedelta
 from enum import StrEnum
 from uuid import UUID
@@ -11,6 +12,7 @@ from payments import gateway, states
 from payments.chapa.wire import Closing
 from payments.events import PaymentExpired
 from payments.models import Payment
+from payments.services.leasing import PaymentBusy
 from payments.services.settling import settle_payment
 from payments.settlement import NoAnswer
 
@@ -70,10 +72,17 @@ def close_link(payment: Payment, at: datetime) -> Closing:
     return closing
 
 
-def close_older_links(payment: Payment, at: datetime) -> None:
-    """Close the links of the payment's reference that were given up and can still be paid."""
-    for older in Payment.objects.filter(still_payable(at), reference=payment.reference):
-        close_link(older, at)
+def close_older_checkouts(payment: Payment, at: datetime) -> None:
+    """
+    Close what was given up of the payment's reference, and ask whether it was paid meanwhile.
+
+    Chapa closes no link that is paid, nor says so. What it leaves open stops nobody.
+    """
+    older = Payment.objects.filter(may_bring_money(at), reference=payment.reference)
+    for each in older.exclude(id=payment.id).order_by("-created_at"):
+        with suppress(PaymentBusy):
+            if close_checkout(payment_id=each.id, at=at) is Silence.NO_VERIFICATION:
+                return
 
 
 def has_failed_links(reference: UUID, *, at: datetime) -> bool:

@@ -90,13 +90,14 @@ def receive_callback(*, tx_ref: str, at: datetime) -> None:
         _hint(Q(tx_ref=tx_ref) & ~Q(status__in=states.CAPTURED) & ~asked_lately, at)
 
 
-def hint_return(payment: Payment, *, at: datetime) -> None:
+def hint_return(payment: Payment, *, arrives: bool, at: datetime) -> None:
     """
-    The traveller is back on our page: Chapa may know more by now.
+    The traveller is on our page: Chapa may know more by now.
 
-    Only of a pending payment: the page of a failed one would ask for as long as it stands open.
+    Whether they have just come from Chapa's, `arrives`, matters of a payment that was given up:
+    its page would ask for as long as it stands open.
     """
-    if payment.status == states.PENDING:
+    if arrives or payment.status == states.PENDING:
         receive_callback(tx_ref=payment.tx_ref, at=at)
 
 

@@ -180,6 +180,34 @@ def test_older_links_of_the_booking_are_closed_before_a_new_one_opens(
     assert older.link_closed_at == NOW + timedelta(minutes=1)
 
 
+def test_no_second_page_opens_while_the_first_turns_out_to_be_paid(
+    chapa: RunningSandbox, unopened: Payment
+) -> None:
+    older = PaymentFactory.create(reference=unopened.reference, status="failed", checkout_url="")
+    open_checkout(payment_id=older.id, at=NOW)
+    chapa.faults.set({"webhook": "off", "callback": "off"})
+    chapa.chapa.pay(at_chapa(chapa, older))
+
+    assert open_checkout(payment_id=unopened.id, at=NOW + timedelta(minutes=1)) is Opening.UNKNOWN
+
+    older.refresh_from_db()
+    unopened.refresh_from_db()
+    assert (older.status, unopened.status) == ("succeeded", "pending")
+    assert (unopened.checkout_url, unopened.asking_until) == ("", None)
+    assert chapa.store.calls(unopened.tx_ref)["initialize"] == 0
+
+
+@pytest.mark.parametrize("faults", [{"verify": "500"}, {"cancel": "500"}])
+def test_what_chapa_leaves_open_of_an_older_page_stops_nobody(
+    chapa: RunningSandbox, unopened: Payment, faults: dict[str, str]
+) -> None:
+    older = PaymentFactory.create(reference=unopened.reference, status="failed", checkout_url="")
+    open_checkout(payment_id=older.id, at=NOW)
+    chapa.faults.set(faults)
+
+    assert open_checkout(payment_id=unopened.id, at=NOW + timedelta(minutes=1)) is Opening.OPENED
+
+
 def test_a_link_that_chapa_does_not_know_does_not_count_as_closed(chapa: RunningSandbox) -> None:
     payment = PaymentFactory.create()
 

@@ -69,7 +69,27 @@ def test_a_link_that_chapa_does_not_know_holds_up_no_expiry(
     assert list(calls)[1:] == [("cancel", "not_found"), ("verify", "not_found")]
 
 
-@pytest.mark.parametrize("fault", ["ok", "race", "500", "401"])
+def test_money_that_comes_while_a_new_start_closes_the_older_link_is_all_that_is_taken(
+    traveller: Client, booking: Booking, chapa: RunningSandbox
+) -> None:
+    chapa.faults.set(QUIET)
+    older = traveller.start_payment(str(booking.id)).json()
+    (opened,) = chapa.store.transactions()
+    chapa.chapa.decline(opened)
+    assert traveller.post(f"payments/{older['id']}/verify").json()["status"] == "failed"
+    chapa.faults.set({"cancel": "race"})
+
+    newer = traveller.start_payment(str(booking.id))
+
+    assert (newer.status_code, newer.json()["checkout_url"]) == (202, None)
+    drain_all(clock_at(timezone.now() + END))
+    booking.refresh_from_db()
+    assert (booking.status, str(booking.paid_by)) == ("confirmed", older["id"])
+    assert len(chapa.store.transactions()) == 1
+    assert not Refund.objects.exists()
+
+
+@pytest.mark.parametrize("fault", ["ok", "500", "401"])
 def test_money_on_a_link_that_a_new_start_closes_badly_is_kept_once(
     traveller: Client, booking: Booking, chapa: RunningSandbox, fault: str
 ) -> None:
