@@ -52,7 +52,9 @@ class BookingCancelled(BookingEvent):
     """
     Someone gave the stay up; the dates are free.
 
-    `kept`: what neither went back nor is ordered to; None where it was not written down.
+    `refundable`: what its terms give back and was ordered then; the rest of that, if another order
+    had it, is ordered when it is free again. `kept`: what neither went back nor is ordered to; None
+    where it was not written down.
     """
 
     type: ClassVar[str] = "booking.cancelled"

@@ -2,10 +2,11 @@
 
 from bookings.events import BookingCancelled, BookingConfirmed, BookingExpired
 from bookings.services.attention import flag_booking
+from bookings.services.giving_back import order_rest
 from bookings.services.paying import apply_payment
 from events.base import Context, Outbound, Repeat, RetryAfter
 from events.retry import patience
-from payments.events import PaymentRefunded, PaymentReversed, PaymentSucceeded
+from payments.events import PaymentRefunded, PaymentReversed, PaymentSucceeded, RefundFailed
 from payments.services import closing
 from payments.services.breaker import resting_for
 
@@ -20,6 +21,10 @@ def flag_unpaid_booking(event: PaymentReversed | PaymentRefunded, context: Conte
         payment_id=event.payment_id,
         reason=event.type.replace(".", "_"),
     )
+
+
+def order_what_terms_still_owe(event: RefundFailed, context: Context) -> None:
+    order_rest(booking_id=event.reference, payment_id=event.payment_id, at=context.at)
 
 
 def _ask_close(

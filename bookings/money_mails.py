@@ -29,11 +29,11 @@ def _review(event: PaymentMismatched) -> Letter:
 
 def _ordered_refund(event: RefundRequested) -> Letter | None:
     refund = status.get_refund(event.refund_id)
-    # What the traveller's own cancellation gives back is told by the letter about that.
-    if refund.source == _Source.CUSTOMER or not _is_awaited(refund):
+    booking = booking_of(event.reference)
+    if _is_told_by_cancellation(refund, booking) or not _is_awaited(refund):
         return None
     return Letter(
-        booking_of(event.reference),
+        booking,
         is_true=refund.is_under_way,
         values={"back": event.amount, "why": _why(refund)},
     )
@@ -95,6 +95,12 @@ def _is_awaited(refund: status.Refund) -> bool:
     decided = refund.source == _Source.OPERATOR and refund.payment.status == _IN_REVIEW
     by_itself = refund.source in (_Source.SYSTEM, _Source.CUSTOMER)
     return (decided or by_itself) and not status.failed_before(refund)
+
+
+def _is_told_by_cancellation(refund: status.Refund, booking: Booking) -> bool:
+    """Return whether it was ordered when its stay was given up: the letter about that tells it."""
+    by_terms = refund.source == _Source.CUSTOMER
+    return by_terms and (booking.ended_at is None or refund.requested_at <= booking.ended_at)
 
 
 def _why(refund: status.Refund) -> str:

@@ -34,12 +34,14 @@ def _cancellation(event: BookingCancelled) -> Letter:
     if not event.was_confirmed:
         return Letter(booking, values={"arrived": _what_arrived(booking.id)})
     ordered = status.refunds_for(booking.id).filter(source=status.Refund.Source.CUSTOMER).first()
+    paid = next(each for each in status.all_for(booking.id) if each.id == booking.paid_by)
     return Letter(
         booking,
         values={
             "was_confirmed": True,
             "back": event.refundable,
             "kept": event.kept,
+            "is_gone": paid.refunded_amount == paid.captured_amount,
             "is_under_way": ordered is not None and ordered.is_under_way,
         },
     )

@@ -3,7 +3,12 @@
 from datetime import timedelta
 
 from bookings import events as bookings
-from bookings.handlers import close_failed_links, confirm_paid_booking, flag_unpaid_booking
+from bookings.handlers import (
+    close_failed_links,
+    confirm_paid_booking,
+    flag_unpaid_booking,
+    order_what_terms_still_owe,
+)
 from bookings.money_mails import (
     mail_delayed_refund,
     mail_failed_refund,
@@ -52,8 +57,11 @@ ROUTES: Routes = {
         Route(mail_ordered_refund, Group.MAIL),
     ),
     payments.RefundSucceeded: (Route(mail_refunded_money, Group.MAIL),),
-    # A person decides.
-    payments.RefundFailed: (Route(mail_failed_refund, Group.MAIL),),
+    # A person decides. What it had bound may be owed by the terms of a stay that was given up.
+    payments.RefundFailed: (
+        Route(order_what_terms_still_owe, Group.CORE, replayable=True),
+        Route(mail_failed_refund, Group.MAIL),
+    ),
     payments.RefundDelayed: (Route(mail_delayed_refund, Group.MAIL),),
     payments.PaymentAccepted: (),
     payments.StatementDiffered: (Route(mail_differences, Group.MAIL),),

@@ -9,9 +9,9 @@ import structlog
 from django.conf import settings
 from django.db import transaction
 
-from bookings.cancellation import refundable
 from bookings.events import BookingCancelled, BookingExpired
 from bookings.models import Booking
+from bookings.services.giving_back import order_what_terms_owe
 from bookings.services.looking import get_booking
 from bookings.services.paying import TIME_TO_PAY
 from core.days import today
@@ -183,16 +183,5 @@ def _order_refund(
 ) -> tuple[Money, Money]:
     """Return what goes back now, and what is kept of what is still here."""
     payment = next(payment for payment in payments if payment.id == booking.paid_by)
-    back = refundable(
-        terms=booking.cancellation,
-        # What a person took for the price may be another amount, or in another currency.
-        paid=refunds.arrived_of(payment),
-        check_in=booking.check_in,
-        today=today(at),
-    )
-    # It may have gone back already: Chapa reversed it, or someone sent it from the dashboard.
-    left = refunds.left_of(payment)
-    back = min(back, left, key=lambda money: money.amount)
-    if back.amount > 0:
-        refunds.request_customer_refund(payment, back, reason="booking_cancelled", at=at)
-    return back, Money(left.amount - back.amount, left.currency)
+    back = order_what_terms_owe(booking, payment, at=at)
+    return back, refunds.left_of(payment)

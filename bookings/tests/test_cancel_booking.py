@@ -8,6 +8,7 @@ from django.utils import timezone
 
 from bookings.models import Booking
 from bookings.services.ending import BookingNotCancellable, cancel_booking
+from bookings.services.giving_back import order_rest
 from bookings.tests.cast import (
     START,
     RunningSandbox,
@@ -20,7 +21,7 @@ from bookings.tests.cast import (
     start,
 )
 from bookings.tests.factories import BookingFactory
-from bookings.tests.letters import hear
+from bookings.tests.letters import end, fail, hear, order_back, pay
 from events.base import Group
 from events.models import Event
 from payments.services.deciding import accept_payment
@@ -112,6 +113,79 @@ def test_what_went_back_already_is_not_ordered_back_again(status: str) -> None:
 
     assert not Payment.objects.get().refunds.exists()
     assert back_of(booking) == "0.00"
+
+
+def orders_of(payment: Payment) -> list[tuple[str, str, str]]:
+    orders = payment.refunds.order_by("requested_at", "id")
+    return [(each.source, str(each.amount), each.state) for each in orders]
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize(
+    ("terms", "amount", "at_once", "later"),
+    [
+        ("flexible", None, [], ["3700.00"]),
+        ("flexible", "3000.00", ["700.00"], ["3000.00"]),
+        ("strict", None, [], ["1850.00"]),
+        ("strict", "700.00", ["1850.00"], []),
+        ("strict", "3000.00", ["700.00"], ["1150.00"]),
+    ],
+)
+def test_what_another_order_had_bound_is_ordered_once_that_fails(
+    terms: str, amount: str | None, at_once: list[str], later: list[str]
+) -> None:
+    booking = confirmed(cancellation=terms)
+    payment = Payment.objects.get()
+    order = order_back(payment, amount)
+    cancel(booking, START)
+    by_terms = payment.refunds.filter(source="customer").order_by("requested_at")
+    assert [str(each.amount) for each in by_terms.all()] == at_once
+
+    fail(order)
+    deliver_at(START + timedelta(minutes=1), Group.CORE)
+
+    assert [str(each.amount) for each in by_terms.all()] == [*at_once, *later]
+    order_rest(booking_id=booking.id, payment_id=payment.id, at=START + timedelta(hours=1))
+    assert [str(each.amount) for each in by_terms.all()] == [*at_once, *later]
+
+
+@pytest.mark.django_db
+def test_what_a_doubt_had_bound_is_ordered_once_a_person_ends_it() -> None:
+    booking = BookingFactory.create(created_at=START)
+    payment = pay(booking)
+    end(order_back(payment, "100.00"))
+    hear(payment, Outcome.REFUNDED)
+    cancel(booking, START + timedelta(minutes=1))
+    doubt = ("external", "3600.00", "unknown")
+    assert orders_of(payment) == [("operator", "100.00", "succeeded"), doubt]
+
+    end(payment.refunds.get(source="external"), sent=False)
+    deliver_at(START + timedelta(hours=1), Group.CORE)
+
+    assert orders_of(payment)[-1] == ("customer", "3600.00", "requested")
+
+
+@pytest.mark.django_db
+def test_what_was_ordered_for_the_terms_and_failed_is_left_to_a_person() -> None:
+    booking = confirmed()
+    payment = Payment.objects.get()
+    cancel(booking, START)
+
+    fail(payment.refunds.get())
+    deliver_at(START + timedelta(minutes=1), Group.CORE)
+
+    assert orders_of(payment) == [("customer", "3700.00", "failed")]
+
+
+@pytest.mark.django_db
+def test_an_order_that_fails_of_a_stay_that_is_not_given_up_is_left_to_a_person() -> None:
+    confirmed()
+    payment = Payment.objects.get()
+
+    fail(order_back(payment))
+    deliver_at(START + timedelta(minutes=1), Group.CORE)
+
+    assert orders_of(payment) == [("operator", "3700.00", "failed")]
 
 
 @pytest.mark.django_db

@@ -166,6 +166,32 @@ class TestCancellation:
         assert f"Refund {back} ETB Kept {kept} ETB" in last(postbox)
         assert ("1 to 3 business days" in last(postbox)) == (back != "0.00")
 
+    def test_of_money_that_another_order_has_tells_what_becomes_of_it(
+        self, postbox: Postbox, booking: Booking
+    ) -> None:
+        order = order_back(pay(booking))
+        deliver()
+        cancel(booking)
+        deliver()
+        assert "What you paid for it had been ordered back before" in last(postbox)
+        assert "had left us" not in last(postbox)
+
+        fail(order)
+        deliver(START + HOUR)
+        deliver(START + HOUR)
+
+        assert kinds(postbox) == ["confirmation", "cancelled", "refund_ordered"]
+        by_terms = "It is what the terms give back of a stay that you gave up."
+        assert f"3,700.00 ETB goes back to you. {by_terms}" in last(postbox)
+
+    def test_of_money_that_is_gone_says_so(self, postbox: Postbox, booking: Booking) -> None:
+        end(order_back(pay(booking)))
+        cancel(booking)
+        deliver()
+
+        letter = said(next(each for each in postbox.letters if "cancelled" in str(each["Subject"])))
+        assert "The money for it had left us before, so nothing more goes back." in letter
+
     def test_of_a_stay_that_nobody_had_paid_for(self, postbox: Postbox, booking: Booking) -> None:
         cancel(booking)
         deliver()

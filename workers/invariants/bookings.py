@@ -2,7 +2,21 @@
 
 from typing import Final
 
+from bookings.cancellation import TERMS
+from core.days import ADDIS_ABABA
 from workers.invariants.base import Invariant
+
+
+def share_given_back(booking: str) -> str:
+    """Return SQL for the share that the terms of a booking which was given up give back."""
+    days = f"{booking}.check_in - ({booking}.ended_at at time zone '{ADDIS_ABABA.key}')::date"
+    steps = (
+        f"when {booking}.cancellation = '{name}' and {days} >= {least} then {share}"
+        for name, shares in TERMS.items()
+        for least, share in shares
+    )
+    return f"case {' '.join(steps)} else 0 end"
+
 
 BOOKINGS: Final = (
     Invariant(
@@ -36,6 +50,30 @@ BOOKINGS: Final = (
                           where v.subject = 'payment:' || p.id
                             and d.handler = 'flag_unpaid_booking')
         """,
+    ),
+    Invariant(
+        "terms_give_back",
+        "Of a paid stay that was given up all that its terms give back goes back, or went",
+        # What was ordered for the terms counts also if it failed: then a person sees it. Of another
+        # order that failed it is told, and what it had bound is ordered by who hears of that.
+        f"""
+        select b.id::text, went.amount || ' goes back of ' || p.captured_amount
+               || ', and its terms give ' || owed.amount
+        from bookings_booking b join payments_payment p on p.id = b.paid_by
+        cross join lateral (
+            select p.refunded_amount + coalesce(sum(r.amount), 0) from payments_refund r
+            where r.payment_id = p.id and r.state <> 'succeeded'
+              and (r.state <> 'failed' or r.source = 'customer')
+        ) went (amount)
+        cross join lateral (
+            select trunc(p.captured_amount * {share_given_back("b")}, 2)
+        ) owed (amount)
+        where b.status = 'cancelled' and went.amount < owed.amount
+          and (b.id in (select id from booking) or p.id in (select id from payment))
+          and not exists (
+              select from events_delivery d join events_event v on v.id = d.event_id
+              where v.subject = 'payment:' || p.id and d.handler = 'order_what_terms_still_owe')
+        """,  # noqa: S608
     ),
     Invariant(
         "status_fits_course",

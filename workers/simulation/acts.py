@@ -76,6 +76,11 @@ def cancel(world: World) -> None:
     cancel_booking(booking_id=booking.id, traveller=booking.traveller, at=world.clock())
 
 
+def cancel_paid(world: World) -> None:
+    booking = world.one_of(world.bookings("confirmed"))
+    cancel_booking(booking_id=booking.id, traveller=booking.traveller, at=world.clock())
+
+
 def ask(world: World) -> None:
     payment = world.one_of(world.payments())
     verify_payment(payment_id=payment.id, owner=payment.payer, at=world.clock())
@@ -209,6 +214,7 @@ ACTS: Final[dict[Act, int]] = {
     pay_over_dead_link: 2,
     decline: 2,
     cancel: 3,
+    cancel_paid: 8,
     ask: 3,
     refund: 5,
     refund_unheard: 3,

@@ -55,7 +55,11 @@ def _about_money(booking: Booking) -> Bounds:
         or (each.source == "operator" and each.payment_id in mismatched)
     ]
     failed = [each for each in awaited if each.state == "failed" and _is_the_last_word(each)]
-    told_when_ordered = [each for each in awaited if each.source != "customer"]
+    told_when_ordered = [
+        each
+        for each in awaited
+        if each.source != "customer" or each.requested_at > (booking.ended_at or each.requested_at)
+    ]
     on_its_way = [each for each in told_when_ordered if each.is_under_way and _is_first(each)]
     gone = LedgerEntry.objects.filter(payment__in=payments, kind="refund").count()
     reversals = sum(each.status == "reversed" for each in payments)

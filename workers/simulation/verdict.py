@@ -3,8 +3,10 @@
 from decimal import Decimal
 
 from django.db import transaction
+from django.db.models import Q
 
 from bookings.models import Booking
+from bookings.services.giving_back import owed_by_terms
 from events.models import Delivery
 from payments.chapa.sandbox.refunds import RefundState
 from payments.chapa.sandbox.transactions import Status, Transaction
@@ -108,14 +110,24 @@ def _wrong_about_refunds(world: World, there: Transaction, payment: Payment) -> 
 
 
 def _wrong_about_rest(payment: Payment) -> list[str]:
+    booking = Booking.objects.get(id=payment.reference)
+    if booking.paid_by == payment.id and booking.status == "cancelled":
+        return _wrong_about_terms(booking, payment)
     left = payment.captured_amount - payment.refunded_amount
     if left <= 0 or _is_before_a_person(payment):
         return []
-    booking = Booking.objects.get(id=payment.reference)
-    if booking.paid_by == payment.id and booking.status in ("confirmed", "cancelled"):
-        # What its terms keep of a stay that was given up was applied to it, too.
+    if booking.paid_by == payment.id and booking.status == "confirmed":
         return []
     return [f"{left} is neither applied, nor sent back, nor in front of a person"]
+
+
+def _wrong_about_terms(booking: Booking, payment: Payment) -> list[str]:
+    """What its terms keep of a stay that was given up was applied to it; the rest goes back."""
+    owed = owed_by_terms(booking, payment).amount
+    open_orders = payment.refunds.exclude(state=Refund.State.SUCCEEDED)
+    orders = open_orders.exclude(Q(state=Refund.State.FAILED) & ~Q(source=Refund.Source.CUSTOMER))
+    went = payment.refunded_amount + sum((each.amount for each in orders), Decimal(0))
+    return [f"{went} goes back of a stay whose terms give {owed}"] if went < owed else []
 
 
 def _is_before_a_person(payment: Payment) -> bool:

@@ -217,6 +217,16 @@ BREACHES = (
            returning %(booking)s""",
     ),
     Breach(
+        "terms_give_back",
+        "cancel_paid",
+        "delete from payments_refund where payment_id = %(last)s returning %(booking)s",
+    ),
+    Breach(
+        "terms_give_back",
+        "get_half_back",
+        _update("bookings_booking", "cancellation = 'flexible'", "id = %(booking)s"),
+    ),
+    Breach(
         "status_fits_course",
         "hold",
         _update("bookings_booking", "confirmed_at = %(now)s", "id = %(booking)s"),

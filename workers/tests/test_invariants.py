@@ -2,7 +2,8 @@
 
 import re
 from collections.abc import Iterator, Sequence
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
 from pathlib import Path
 
 import pytest
@@ -10,9 +11,20 @@ import structlog
 from django.db import connection, transaction
 from pytest_django import DjangoDbBlocker
 
+from bookings.cancellation import TERMS, refundable
+from bookings.models import Booking
+from bookings.services.ending import cancel_booking
+from core.days import today
+from core.money import Money
+from events.base import Group
+from events.delivery import drain_group
 from events.models import Delivery
+from payments.models import Refund
+from payments.services.deciding import resolve_refund
+from payments.services.refunds import request_operator_refund
 from payments.services.status import Payment
 from workers.invariants.base import Invariant, Scope
+from workers.invariants.bookings import share_given_back
 from workers.invariants.checking import INVARIANTS, find_violations
 from workers.invariants.guards import DATABASE, GUARDS
 from workers.tests.invariant_breaches import BREACHES, Breach, commit_breach
@@ -92,6 +104,50 @@ def test_a_guard_that_was_taken_down_is_missed(stories: dict[str, Story], guard:
             cursor.execute(_TAKE_DOWN.format(guard=guard))
 
     assert violations(Scope.LATELY, DATABASE) == {"guards_stand": [guard]}
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize("terms", TERMS)
+@pytest.mark.parametrize("days_left", range(16))
+def test_the_terms_are_the_same_in_sql(terms: str, days_left: int) -> None:
+    # In Addis Ababa this is the next day.
+    ended_at = datetime(2027, 3, 1, 22, 0, tzinfo=UTC)
+    check_in = today(ended_at) + timedelta(days=days_left)
+    paid = Money(Decimal("1850.01"), "ETB")
+
+    with connection.cursor() as cursor:
+        cursor.execute(
+            f"""select trunc(%s * {share_given_back("b")}, 2)
+                from (values (%s, %s::date, %s::timestamptz))
+                     b (cancellation, check_in, ended_at)""",
+            [paid.amount, terms, check_in, ended_at],
+        )
+        (owed,) = cursor.fetchone()
+
+    assert (
+        owed == refundable(terms=terms, paid=paid, check_in=check_in, today=today(ended_at)).amount
+    )
+
+
+def test_a_handler_that_is_about_to_order_what_the_terms_owe_is_waited_for(
+    stories: dict[str, Story],
+) -> None:
+    story = stories["pay_just_now"]
+    (payment,) = story.payments
+    order = request_operator_refund(
+        payment_id=payment.id, reason="twice booked", person="user:1", at=NOW
+    )
+    drain_group(Group.CORE, lambda: NOW)
+    traveller = Booking.objects.get(id=story.booking.id).traveller
+    cancel_booking(booking_id=story.booking.id, traveller=traveller, at=NOW)
+    resolve_refund(refund_id=order.id, sent=False, reason="no", person="user:1", at=NOW)
+
+    assert violations(Scope.EVER) == {}
+    drain_group(Group.CORE, lambda: NOW)
+    assert violations(Scope.EVER) == {}
+
+    Refund.objects.filter(payment=payment, source="customer").delete()
+    assert list(violations(Scope.LATELY)) == ["terms_give_back"]
 
 
 def test_every_invariant_has_a_breach() -> None:

@@ -123,6 +123,12 @@ def tell_of_every_order(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("bookings.money_mails._is_awaited", lambda refund: True)
 
 
+def forget_what_terms_give_back(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Who gives up a paid stay gets nothing, whatever its terms say."""
+    ordering = "bookings.services.giving_back.refunds.request_customer_refund"
+    monkeypatch.setattr(ordering, lambda payment, money, *, reason, at: None)
+
+
 def _change_ask(
     monkeypatch: pytest.MonkeyPatch, handler: Outbound, ask: Callable[..., Any]
 ) -> None:
@@ -140,5 +146,6 @@ BUGS: Final[dict[str, Plant]] = {
         resubmit_unknown_refunds,
         forget_a_letter,
         tell_of_every_order,
+        forget_what_terms_give_back,
     )
 }
