@@ -17,7 +17,7 @@ from payments.services import checkout, hints, status
 
 # Not `no-referrer`: under it a browser sends `Origin: null`, and the form below would be refused.
 HEADERS = {"Cache-Control": "no-store", "Referrer-Policy": "same-origin"}
-_MAY_STILL_BE_PAID = ("failed", "cancelled")
+_GIVEN_UP = (status.Payment.Status.FAILED, status.Payment.Status.CANCELLED)
 _LONG = timedelta(minutes=2).total_seconds()
 _SECONDS = re.compile(r"[0-9]{1,12}")
 
@@ -75,7 +75,7 @@ class ReturnPage(View):
         held = booking is not None and booking.status == Booking.Status.HELD
         waiting = payment is not None and _is_waiting(payment, held=held)
         silent = waiting and payment is not None and status.is_unanswered(payment)
-        may_retry = held and payment is not None and payment.status in _MAY_STILL_BE_PAID
+        may_retry = held and payment is not None and _may_be_followed(payment)
         now = int(timezone.now().timestamp())
         since = _shown_since(request, now)
         values = {
@@ -102,11 +102,17 @@ def _shown_since(request: HttpRequest, now: int) -> int:
     return min(int(said), now) if _SECONDS.fullmatch(said) else now
 
 
+def _may_be_followed(payment: status.Payment) -> bool:
+    """Whether no more money is wanted on its page, so that another payment may take its place."""
+    return payment.status in _GIVEN_UP or payment.is_closed_early
+
+
 def _is_waiting(payment: status.Payment, *, held: bool) -> bool:
-    """Whether Chapa may know more than we do: nobody has asked since the last hint."""
+    """Whether Chapa may know more than we do: nobody has asked since there was news."""
     if payment.is_paid:
         return held
-    if payment.status in _MAY_STILL_BE_PAID:
-        hinted, asked = payment.hinted_at, payment.asked_at
-        return hinted is not None and (asked is None or asked < hinted)
+    if _may_be_followed(payment):
+        closed = payment.link_closed_at if payment.is_closed_early else None
+        news = [moment for moment in (payment.hinted_at, closed) if moment is not None]
+        return any(payment.asked_at is None or payment.asked_at < moment for moment in news)
     return payment.status == status.Payment.Status.PENDING

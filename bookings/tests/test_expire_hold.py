@@ -266,6 +266,21 @@ def test_when_chapa_is_back_there_is_time_to_pay_left(chapa: RunningSandbox) -> 
     assert payment.expires_at == END
 
 
+def test_time_that_is_given_back_is_time_to_pay(chapa: RunningSandbox) -> None:
+    booking = held()
+    closed = start(booking, START)
+    chapa.faults.set({"verify": "500"})
+    for minutes in range(2):
+        expire_due_holds(clock_at(END + minutes * MINUTE))
+    chapa.faults.clear()
+    assert not chapa.chapa.is_payable(at_chapa(chapa, closed))
+
+    another = start(booking, END + 2 * MINUTE)
+
+    assert (another.id != closed.id, bool(another.payable_url)) == (True, True)
+    assert chapa.chapa.is_payable(at_chapa(chapa, another))
+
+
 def test_while_chapa_is_away_everybody_who_is_about_to_pay_has_time(chapa: RunningSandbox) -> None:
     payments = [start(held(), START) for _ in range(4)]
     unpaid = held()

@@ -157,6 +157,22 @@ def test_who_comes_back_after_a_try_that_failed_is_asked_for_once(status: str) -
 
 
 @pytest.mark.django_db
+@pytest.mark.parametrize(("asked_after", "may_retry"), [(-1, False), (1, True)])
+def test_a_page_that_was_closed_before_its_end_gives_way_once_chapa_has_answered(
+    asked_after: int, may_retry: bool
+) -> None:
+    closed_at = timezone.now() - timedelta(minutes=5)
+    asked_at = closed_at + timedelta(minutes=asked_after)
+    returned(BookingFactory.create(), link_closed_at=closed_at, asked_at=asked_at)
+
+    text = Client().get(f"/return/{KEY}", {"since": "1"}).content.decode()
+
+    assert ("Pay again" in text) == may_retry
+    assert ("checking your payment" in text) != may_retry
+    assert Payment.objects.get().hinted_at is None
+
+
+@pytest.mark.django_db
 @pytest.mark.parametrize("lately", ["asked_at", "hinted_at"])
 def test_coming_back_asks_no_more_often_than_anyone_may(lately: str) -> None:
     then = timezone.now() - HINT_SPACING / 2

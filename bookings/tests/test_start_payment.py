@@ -26,6 +26,7 @@ from core.models import User
 from events.base import Group
 from events.models import Event
 from payments.services.checkout import waiting_slot
+from payments.services.closing import close_link
 from payments.services.status import Payment
 
 
@@ -208,6 +209,45 @@ def test_nobody_is_asked_to_pay_again_for_what_has_arrived(booking: Booking, sta
     assert Payment.objects.count() == 1
 
 
+def test_a_page_that_was_closed_before_its_end_gives_way_to_another(
+    chapa: RunningSandbox, booking: Booking
+) -> None:
+    headers = key()
+    first = start(booking, headers).json()
+    closed = Payment.objects.get()
+    close_link(closed, timezone.now())
+
+    assert start(booking, headers).json()["checkout_url"] is None
+    second = start(booking)
+
+    assert second.status_code == 201
+    assert second.json()["checkout_url"] is not None
+    closed.refresh_from_db()
+    assert (closed.status, closed.failure_reason) == ("cancelled", "link_closed")
+    # Whether it was paid before it was closed is found out first.
+    assert chapa.store.calls(first["tx_ref"])["verify"] == 1
+    assert chapa.chapa.is_payable(at_chapa(chapa, Payment.objects.get(status="pending")))
+
+
+def test_money_on_a_page_that_was_closed_before_its_end_is_not_asked_for_again(
+    chapa: RunningSandbox, booking: Booking
+) -> None:
+    start(booking)
+    closed = Payment.objects.get()
+    pay_silently(chapa, closed)
+    Payment.objects.update(link_closed_at=timezone.now())
+
+    assert start(booking).status_code == 202
+
+    closed.refresh_from_db()
+    assert closed.status == "succeeded"
+    assert len(chapa.store.transactions()) == 1
+    deliver_at(timezone.now() + timedelta(minutes=1), Group.CORE)
+    booking.refresh_from_db()
+    assert (booking.status, booking.paid_by) == ("confirmed", closed.id)
+    assert not Payment.objects.filter(status="pending").exists()
+
+
 def test_the_first_start_gives_time_to_pay_once(booking: Booking) -> None:
     soon = timezone.now() + timedelta(minutes=2)
     Booking.objects.update(hold_expires_at=soon)
@@ -275,9 +315,13 @@ def test_the_payments_of_a_booking_are_listed_to_its_traveller(booking: Booking)
     assert listed[1]["checkout_url"] is None
 
 
-def test_starts_are_bounded_while_chapa_refuses(chapa: RunningSandbox, booking: Booking) -> None:
-    for _ in range(MOST_PAYMENTS):
+@pytest.mark.parametrize("last", [{"status": "failed"}, {"link_closed_at": timezone.now()}])
+def test_starts_are_bounded_while_chapa_refuses(
+    chapa: RunningSandbox, booking: Booking, last: dict[str, Any]
+) -> None:
+    for _ in range(MOST_PAYMENTS - 1):
         payment_for(booking, status="failed")
+    payment_for(booking, **last)
 
     answer = start(booking)
 

@@ -115,6 +115,12 @@ class Payment(models.Model):
         return self.status in (states.SUCCEEDED, states.PARTIALLY_REFUNDED)
 
     @property
+    def is_closed_early(self) -> bool:
+        """Whether its page was closed while money was still wanted: another one must take over."""
+        return self.status == states.PENDING and self.link_closed_at is not None
+
+    @property
     def payable_url(self) -> str:
         """The checkout page while money is wanted there, otherwise nothing."""
-        return self.checkout_url if self.status == states.PENDING else ""
+        is_payable = self.status == states.PENDING and not self.is_closed_early
+        return self.checkout_url if is_payable else ""

@@ -22,6 +22,7 @@ from payments.models import Payment
 from payments.services.breaker import GatewayUnavailable, away_for, starting_refused_for
 from payments.services.closing import close_older_checkouts
 from payments.services.leasing import LEASE
+from payments.services.recording import cancel_pending
 
 log = structlog.get_logger(__name__)
 
@@ -79,7 +80,8 @@ def open_payment(
     wait_for_rescue: bool = False,
 ) -> OpenedPayment:
     """
-    Return the open payment of a reference, or make one, leased, with its event.
+    Return the open payment of a reference, or make one, leased, with its event. One whose page was
+    closed before money came is given up for it.
 
     Call inside the transaction that holds the lock of what is paid for. `wait_for_rescue`: nobody
     will open the checkout in this request; the handler does it at once.
@@ -89,11 +91,14 @@ def open_payment(
     """
     if owed.amount > LARGEST_AMOUNT:
         raise AmountNotCollectable(f"At most {LARGEST_AMOUNT:,} {owed.currency}.")
-    existing = Payment.objects.filter(reference=reference, status__in=states.OPEN).first()
-    if existing is not None:
+    mine = Payment.objects.select_for_update().filter(reference=reference)
+    existing = mine.filter(status__in=states.OPEN).first()
+    if existing is not None and not existing.is_closed_early:
         return OpenedPayment(existing, is_new=False)
     if (wait := starting_refused_for(at)) is not None:
         raise GatewayUnavailable("Nothing was started. Try again later.", retry_after=wait)
+    if existing is not None:
+        cancel_pending(existing, reason="link_closed", at=at)
     payment_id = new_id()
     payment = Payment.objects.create(
         id=payment_id,

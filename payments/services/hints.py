@@ -94,10 +94,11 @@ def hint_return(payment: Payment, *, arrives: bool, at: datetime) -> None:
     """
     The traveller is on our page: Chapa may know more by now.
 
-    Whether they have just come from Chapa's, `arrives`, matters of a payment that was given up:
-    its page would ask for as long as it stands open.
+    Whether they have just come from Chapa's, `arrives`, matters of a payment that was given up, or
+    closed early: its page would ask for as long as it stands open.
     """
-    if arrives or payment.status == states.PENDING:
+    waits = payment.status == states.PENDING and not payment.is_closed_early
+    if arrives or waits:
         receive_callback(tx_ref=payment.tx_ref, at=at)
 
 

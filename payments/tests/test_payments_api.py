@@ -68,6 +68,13 @@ def test_a_link_is_shown_only_while_money_is_wanted(client_of: ClientOf, status:
 
 
 @pytest.mark.django_db
+def test_no_link_is_shown_once_it_is_closed(client_of: ClientOf) -> None:
+    payment = PaymentFactory.create(link_closed_at=timezone.now())
+
+    assert client_of(payment.payer).get(url(payment)).json()["checkout_url"] is None
+
+
+@pytest.mark.django_db
 def test_no_link_is_shown_before_there_is_one(client_of: ClientOf) -> None:
     payment = PaymentFactory.create(checkout_url="")
 
