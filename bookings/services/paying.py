@@ -142,6 +142,8 @@ def _open(
         if made is not None:
             return checkout.OpenedPayment(status.get(made), is_new=False)
     booking = get_booking(booking_id=booking_id, traveller=traveller, lock=True)
+    if booking.status == Booking.Status.CONFIRMED:
+        raise BookingNotPayable("It is paid and confirmed.")
     if booking.status != Booking.Status.HELD or booking.hold_expires_at <= at:
         raise BookingNotPayable(f"It is {_condition(booking)}. Book again.")
     _give_time_to_pay(booking, at)

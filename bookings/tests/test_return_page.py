@@ -1,7 +1,7 @@
 """Where travellers come back to from Chapa's page."""
 
 import re
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -170,6 +170,39 @@ def test_a_page_that_was_closed_before_its_end_gives_way_once_chapa_has_answered
     assert ("Pay again" in text) == may_retry
     assert ("checking your payment" in text) != may_retry
     assert Payment.objects.get().hinted_at is None
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize(
+    ("booking_is", "payment_is", "applied", "told"),
+    [
+        ("cancelled", "succeeded", True, "What the terms of this stay give back goes back to you"),
+        ("cancelled", "partially_refunded", True, "What the terms of this stay give back"),
+        ("cancelled", "succeeded", False, "It came too late for the stay; your money goes back"),
+        ("expired", "succeeded", False, "It came too late for the stay; your money goes back"),
+        ("cancelled", "refunded", True, "<h1>Your money went back"),
+    ],
+)
+def test_no_money_is_promised_that_the_terms_keep(
+    booking_is: str, payment_is: str, applied: bool, told: str
+) -> None:
+    payment = returned(BookingFactory.create(), status=payment_is)
+    Booking.objects.update(status=booking_is, paid_by=payment.id if applied else None)
+
+    text = page().content.decode()
+
+    assert told in text
+    assert "could not be kept" not in text
+    assert ("your money goes back to you" in text) == (not applied)
+
+
+@pytest.mark.django_db
+def test_the_end_of_a_hold_is_told_in_the_time_of_addis_ababa() -> None:
+    now = timezone.now()
+    returned(BookingFactory.create(), status="failed", asked_at=now)
+    Booking.objects.update(hold_expires_at=datetime(2027, 3, 1, 22, 5, tzinfo=UTC))
+
+    assert "held until 01:05 EAT" in page().content.decode()
 
 
 @pytest.mark.django_db

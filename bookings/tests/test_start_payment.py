@@ -209,6 +209,18 @@ def test_nobody_is_asked_to_pay_again_for_what_has_arrived(booking: Booking, sta
     assert Payment.objects.count() == 1
 
 
+@pytest.mark.parametrize(
+    ("status", "told"),
+    [("confirmed", "It is paid and confirmed."), ("expired", "It is expired. Book again.")],
+)
+def test_nobody_is_told_to_book_again_what_they_have(
+    booking: Booking, status: str, told: str
+) -> None:
+    Booking.objects.update(status=status, paid_by=booking.id)
+
+    assert start(booking).json()["detail"] == told
+
+
 def test_a_page_that_was_closed_before_its_end_gives_way_to_another(
     chapa: RunningSandbox, booking: Booking
 ) -> None:
