@@ -12,6 +12,7 @@ USER guzo
 FROM runtime AS local
 USER root
 RUN pip install --no-cache-dir --require-hashes --no-deps --requirement requirements-local.txt
+RUN install --directory --owner guzo /var/lib/chapa
 USER guzo
 CMD ["python", "-m", "payments.chapa.sandbox"]
 

@@ -108,7 +108,11 @@ class Environment:
 
 
 def environment_of(project: Path) -> Environment:
-    return Environment(Path(os.environ.get("ENV_FILE") or project / ".env"))
+    """:raises ImproperlyConfigured: if ENV_FILE names what is no file."""
+    named = os.environ.get("ENV_FILE")
+    if named and not Path(named).is_file():
+        raise ImproperlyConfigured(f"ENV_FILE names {named}, which is no file.")
+    return Environment(Path(named or project / ".env"))
 
 
 def _filled(text: str) -> str:

@@ -65,6 +65,15 @@ def test_the_sample_itself_is_a_complete_configuration(read: Read) -> None:
     assert settings["CHAPA_MODE"] == "test"
 
 
+def test_an_env_file_that_is_not_there_is_named(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("ENV_FILE", str(tmp_path / "nope"))
+
+    with pytest.raises(ImproperlyConfigured, match=r"ENV_FILE names .*/nope, which is no file"):
+        runpy.run_path(str(PROJECT / "core" / "settings.py"))
+
+
 @pytest.mark.parametrize("name", NAMES)
 def test_a_missing_setting_refuses_by_name(read: Read, name: str) -> None:
     with pytest.raises(ImproperlyConfigured, match=rf"^{name} is not set\."):

@@ -10,7 +10,7 @@ from typing import Any
 
 import psycopg2
 
-from workers.devstack.plan import PROJECT, Plan, plan_demo
+from workers.devstack.plan import PROJECT, STATE, Plan, plan_demo
 from workers.devstack.postgres import start_postgres
 from workers.devstack.procfile import read_procfile
 from workers.devstack.progress import Progress
@@ -47,7 +47,7 @@ def running_servers(progress: Progress, *names: str) -> Iterator[Servers]:
         database = f"postgres://guzo@{str(sockets).replace('/', '%2F')}/guzo"
         plan = plan_demo(PROJECT, {**os.environ, "DATABASE_URL": database, "BROKER_URL": ""})
         # What is measured is not what logging costs.
-        quiet = {"LOG_LEVEL": "WARNING", "PROMETHEUS_MULTIPROC_DIR": str(folder)}
+        quiet = {"LOG_LEVEL": "WARNING", "PROMETHEUS_MULTIPROC_DIR": str(folder), STATE: ""}
         plan = replace(plan, environment={**plan.environment, **quiet})
         commands = read_procfile(PROJECT / "Procfile")
         with Supervisor(folder / "log", progress) as supervisor:

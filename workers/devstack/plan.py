@@ -2,7 +2,7 @@
 
 import socket
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -16,6 +16,8 @@ _CONSOLE_MAIL = "django.core.mail.backends.console.EmailBackend"
 _FILE_MAIL = "django.core.mail.backends.filebased.EmailBackend"
 _LOOPBACK = ("127.0.0.1", "localhost", "::1")
 _SERVERS = ("DATABASE_URL", "BROKER_URL")
+#: The local Chapa's own variable; see docs/local-chapa.md.
+STATE = "CHAPA_SANDBOX_STATE"
 
 
 @dataclass(frozen=True)
@@ -48,6 +50,10 @@ class Plan:
         return self.project / self.environment["PROMETHEUS_MULTIPROC_DIR"]
 
     @property
+    def settings_file(self) -> Path:
+        return _settings_file(self.project)
+
+    @property
     def embeds_postgres(self) -> bool:
         return not self.environment["DATABASE_URL"]
 
@@ -63,13 +69,32 @@ def plan_demo(project: Path, environ: Mapping[str, str]) -> Plan:
     Of the caller's own settings only DATABASE_URL and BROKER_URL are heard.
     """
     sample = project / ".env.sample"
-    return _plan(project, sample, keep_sample_settings(sample, environ), prefer_ports=False)
+    return _plan(project, sample, keep_sample_settings(sample, environ))
 
 
 def plan_up(project: Path, environ: Mapping[str, str]) -> Plan:
-    """Plan with the settings of .env, or of the sample without it, on their ports if free."""
+    """
+    Plan with the settings of .env, or of the sample without it, on their ports if free.
+
+    If not, on those of the run before, to which links lead that were opened then.
+    """
     own = project / ".env"
-    return _plan(project, own if own.exists() else project / ".env.sample", environ)
+    file = own if own.exists() else project / ".env.sample"
+    before = _settings_file(project)
+    wished = [read_settings(file, environ)]
+    last = read_settings(before, {}) if before.exists() else {}
+    # A file that was cut short says nothing.
+    if {"PORT", "CHAPA_BASE_URL"} <= last.keys():
+        wished.append(last)
+    return _plan(project, file, environ, wished)
+
+
+def write_settings(plan: Plan) -> None:
+    """Keep the settings that the plan came to, for commands by hand beside the stack."""
+    names = read_settings(Path(plan.environment["ENV_FILE"]), {})
+    plan.settings_file.touch(mode=0o600)
+    # In quotes: those that a value may begin and end with itself would be taken off.
+    plan.settings_file.write_text("".join(f'{name}="{plan.environment[name]}"\n' for name in names))
 
 
 def keep_sample_settings(sample: Path, environ: Mapping[str, str]) -> dict[str, str]:
@@ -88,20 +113,30 @@ def without_libpq(environ: Mapping[str, str]) -> dict[str, str]:
     return {name: value for name, value in environ.items() if not name.startswith("PG")}
 
 
+def _settings_file(project: Path) -> Path:
+    return project / LOCAL / "env"
+
+
 def _plan(
-    project: Path, file: Path, environ: Mapping[str, str], *, prefer_ports: bool = True
+    project: Path,
+    file: Path,
+    environ: Mapping[str, str],
+    wished: Sequence[Mapping[str, str]] = (),
 ) -> Plan:
     settings = read_settings(file, environ)
-    port = _open_port(int(settings["PORT"]) if prefer_ports else 0)
+    port = _open_port([int(each["PORT"]) for each in wished])
     overlay = {"PORT": str(port), "ENV_FILE": str(file)}
     if _is_loopback(settings["PUBLIC_URL"]):
         overlay["PUBLIC_URL"] = f"http://127.0.0.1:{port}"
     chapa_url = None
     if _is_loopback(settings["CHAPA_BASE_URL"]):
-        preferred = urlsplit(settings["CHAPA_BASE_URL"]).port or 0
-        host = f"127.0.0.1:{_open_port(preferred if prefer_ports else 0, but=port)}"
+        ports = [urlsplit(each["CHAPA_BASE_URL"]).port or 0 for each in wished]
+        host = f"127.0.0.1:{_open_port(ports, but=port)}"
         chapa_url = f"http://{host}"
         overlay |= {"CHAPA_BASE_URL": f"{chapa_url}/v1", "CHAPA_CHECKOUT_HOSTS": host}
+        if STATE not in environ:
+            # The database remembers payments: what they are asked of must know them too.
+            overlay[STATE] = str(project / LOCAL / "chapa.sqlite3")
     if settings["EMAIL_BACKEND"] == _CONSOLE_MAIL:
         overlay |= {"EMAIL_BACKEND": _FILE_MAIL, "EMAIL_FILE_PATH": str(project / LOCAL / "mail")}
     if not settings["PROMETHEUS_MULTIPROC_DIR"]:
@@ -120,9 +155,9 @@ def _is_loopback(url: str) -> bool:
     return urlsplit(url).hostname in _LOOPBACK
 
 
-def _open_port(preferred: int, but: int = 0) -> int:
-    """Return the preferred port if it is free, else any that is; never the one named by `but`."""
-    for wanted in (preferred, 0, 0):
+def _open_port(wished: Sequence[int], but: int = 0) -> int:
+    """Return the first wished port that is free, else any; never the one named by `but`."""
+    for wanted in (*wished, 0, 0):
         with socket.socket() as probe:
             # As servers do: the leftovers of closed connections do not keep a port.
             probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)

@@ -3,7 +3,7 @@
 import os
 
 from workers.devstack.lock import Held
-from workers.devstack.plan import PROJECT, Plan, plan_up
+from workers.devstack.plan import PROJECT, Plan, plan_up, write_settings
 from workers.devstack.progress import Progress
 from workers.devstack.signals import StopRequested, stop_requests
 from workers.devstack.stack import running_stack
@@ -17,6 +17,7 @@ def run_up(progress: Progress) -> int:
             plan = plan_up(PROJECT, os.environ)
             progress.say("Starting Guzo")
             with running_stack(plan, "make up", progress) as supervisor:
+                write_settings(plan)
                 _show_addresses(plan, progress)
                 supervisor.keep_running()
     except StopRequested:
@@ -41,6 +42,7 @@ def _show_addresses(plan: Plan, progress: Progress) -> None:
         "Chapa": None if plan.chapa_url else plan.environment["CHAPA_BASE_URL"],
         "mails": str(plan.mail) if plan.mail else None,
         "logs": str(plan.logs),
+        "by hand": f"ENV_FILE={plan.settings_file} .venv/bin/python manage.py …",
     }
     progress.say("\nGuzo is up. Ctrl-C stops it.\n")
     for name, value in rows.items():

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 import yaml
 
-from workers.devstack.plan import PROJECT, read_settings
+from workers.devstack.plan import PROJECT, STATE, read_settings
 from workers.devstack.procfile import read_procfile
 
 PROCESSES = read_procfile(PROJECT / "Procfile")
@@ -55,6 +55,14 @@ def test_all_processes_share_one_folder_of_counts_that_the_image_lets_them_write
     (folder,) = folders
 
     assert all(each["volumes"] == [f"metrics:{folder}"] for each in counting)
+    assert f"--owner guzo {folder}\n" in (PROJECT / "Dockerfile").read_text()
+
+
+def test_the_local_chapas_memory_is_a_volume_that_its_image_lets_it_write() -> None:
+    chapa = SERVICES["chapa"]
+    folder = str(Path(chapa["environment"][STATE]).parent)
+
+    assert chapa["volumes"] == [f"chapa:{folder}"]
     assert f"--owner guzo {folder}\n" in (PROJECT / "Dockerfile").read_text()
 
 

@@ -1,10 +1,11 @@
 import socket
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from workers.devstack.plan import PROJECT, plan_demo, plan_up
+from workers.devstack.plan import PROJECT, STATE, plan_demo, plan_up, read_settings, write_settings
 
 REMOTE = {"CHAPA_BASE_URL": "https://api.chapa.co/v1", "CHAPA_CHECKOUT_HOSTS": "checkout.chapa.co"}
 
@@ -38,6 +39,48 @@ def test_a_taken_port_gives_way_to_a_free_one(project: Path) -> None:
 
     assert plan.environment["PORT"] != port
     assert plan.web_url == f"http://127.0.0.1:{plan.environment['PORT']}"
+
+
+def test_a_port_that_gave_way_is_taken_again_so_that_open_links_live_on(project: Path) -> None:
+    (project / ".local").mkdir()
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        wish = {"CHAPA_BASE_URL": f"http://127.0.0.1:{taken.getsockname()[1]}/v1", "PORT": "0"}
+        first = plan_up(project, wish)
+        write_settings(first)
+
+        again = plan_up(project, wish)
+
+    assert again.chapa_url == first.chapa_url
+    assert again.environment[STATE] == first.environment[STATE]
+
+
+def test_what_is_left_of_a_torn_file_of_settings_is_not_heard(project: Path) -> None:
+    (project / ".local").mkdir()
+    (project / ".local" / "env").write_text('ENVIRONMENT="local"\nPO')
+
+    assert plan_up(project, {}).environment["ENVIRONMENT"] == "local"
+
+
+def test_commands_by_hand_find_the_settings_of_what_runs(project: Path) -> None:
+    (project / ".local").mkdir()
+    plan = plan_up(project, {"PORT": "0", "CHAPA_BASE_URL": "http://127.0.0.1:0/v1"})
+    odd = {"EMAIL_FROM": "'Guzo' <a@guzo.et> # \"b\"", "SECRET_KEY": '"x"', "EMAIL_HOST_USER": ""}
+    plan = replace(plan, environment={**plan.environment, **odd})
+
+    write_settings(plan)
+
+    found = read_settings(plan.settings_file, {})
+    assert found == {name: plan.environment[name] for name in found}
+    assert found.keys() == read_settings(project / ".env.sample", {}).keys()
+    assert found["CHAPA_BASE_URL"] == f"{plan.chapa_url}/v1"
+    assert plan.settings_file.stat().st_mode & 0o077 == 0
+
+
+def test_the_local_chapa_remembers_as_long_as_the_database_does(project: Path) -> None:
+    assert plan_up(project, {}).environment[STATE] == str(project / ".local" / "chapa.sqlite3")
+    assert plan_up(project, {STATE: "/elsewhere"}).environment[STATE] == "/elsewhere"
 
 
 def test_both_ports_are_never_the_same(project: Path) -> None:

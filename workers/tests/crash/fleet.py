@@ -14,7 +14,7 @@ import psycopg2
 import requests
 
 from core.tests.threads import eventually
-from workers.devstack.plan import PROJECT, Plan, plan_demo
+from workers.devstack.plan import PROJECT, STATE, Plan, plan_demo
 from workers.devstack.postgres import start_postgres
 from workers.devstack.process import Process, Program
 from workers.devstack.procfile import read_procfile
@@ -98,7 +98,7 @@ def running_fleet(folder: Path, **settings: str) -> Iterator[Fleet]:
             "BROKER_URL": f"redis+socket://{sockets}/valkey.sock?virtual_host=0",
         },
     )
-    settings["PROMETHEUS_MULTIPROC_DIR"] = str(folder / "metrics")
+    settings |= {"PROMETHEUS_MULTIPROC_DIR": str(folder / "metrics"), STATE: ""}
     plan = Plan(plan.project, {**plan.environment, **settings}, plan.web_url, plan.chapa_url)
     plan.metrics.mkdir()
     with Supervisor(logs, Progress(io.StringIO())) as supervisor:
