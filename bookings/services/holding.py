@@ -75,7 +75,7 @@ def hold_booking(
     with transaction.atomic():
         if request_key is not None and (made := _made_before(traveller, request_key)):
             return made
-        _check_open_holds(traveller)
+        _check_open_holds(traveller, at)
         # The lock first: overlapping inserts against the bare constraint deadlock each other.
         listing = Listing.objects.select_for_update().filter(id=stay.listing_id).first()
         if listing is None or not listing.is_listed:
@@ -112,13 +112,15 @@ def _made_before(traveller: User, request_key: RequestKey) -> Booking | None:
     return Booking.objects.select_related("listing").get(id=made) if made else None
 
 
-def _check_open_holds(traveller: User) -> None:
+def _check_open_holds(traveller: User, at: datetime) -> None:
     """Dates that nobody pays for are kept from others: a person may keep only so many."""
     # So that of two holds at once the second one counts the first, and an erasure sees both.
     lock_account(traveller)
     held = Booking.objects.filter(traveller=traveller, status=Booking.Status.HELD)
-    if held.count() >= settings.OPEN_HOLDS_PER_USER:
-        raise TooManyHolds("Pay for one of them, or cancel one.")
+    ends = sorted(held.values_list("hold_expires_at", flat=True))
+    if (too_many := len(ends) - settings.OPEN_HOLDS_PER_USER) >= 0:
+        wait = ends[too_many] - at
+        raise TooManyHolds("Pay for one of them, or cancel one.", retry_after=wait)
 
 
 def _hold(stay: Stay, listing: Listing, traveller: User, at: datetime) -> Booking:

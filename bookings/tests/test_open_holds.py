@@ -84,6 +84,9 @@ def test_the_refusal_says_what_to_do_and_repeats_are_still_answered() -> None:
     assert [answer.status_code for answer in answers] == [201, 201, 429]
     assert answers[2].json()["code"] == "too_many_holds"
     assert answers[2].json()["detail"] == "Pay for one of them, or cancel one."
+    first_end = Booking.objects.order_by("hold_expires_at")[0].hold_expires_at
+    wait = timedelta(seconds=int(answers[2]["Retry-After"]))
+    assert timedelta() <= wait - (first_end - timezone.now()) < timedelta(seconds=60)
     again = client.post("/api/v1/bookings", bodies[0], format="json", headers=keys[0])
     assert (again.status_code, again.json()["id"]) == (201, answers[0].json()["id"])
 
