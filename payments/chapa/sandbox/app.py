@@ -1,6 +1,6 @@
 """The local Chapa as one WSGI application."""
 
-from flask import Flask
+from flask import Flask, render_template
 
 from payments.chapa.sandbox.api import api_blueprint
 from payments.chapa.sandbox.checkout import checkout_blueprint
@@ -23,8 +23,15 @@ def create_app(config: SandboxConfig, clock: Clock | None = None) -> Flask:
     app.register_blueprint(checkout_blueprint(chapa))
     app.register_blueprint(console_blueprint(chapa))
     app.register_blueprint(control_blueprint(chapa))
+    app.register_error_handler(404, nowhere)
     app.add_url_rule("/healthz", view_func=healthz)
     return app
+
+
+def nowhere(_: Exception) -> tuple[str, int]:
+    return render_template(
+        "refused.html", title="Nothing here", reason="There is no such page."
+    ), 404
 
 
 def healthz() -> dict[str, str]:

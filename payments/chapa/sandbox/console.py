@@ -1,12 +1,14 @@
 """The control page: what happened, and the switches. Works without scripts."""
 
-from collections.abc import Mapping
-from dataclasses import asdict
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import asdict, dataclass
+from itertools import groupby
 
 from flask import Blueprint, Response, abort, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 
 from payments.chapa.sandbox.control import moves_of
+from payments.chapa.sandbox.delivery import Attempt
 from payments.chapa.sandbox.faults import BY_CHANCE, CHOICES
 from payments.chapa.sandbox.local_chapa import LocalChapa
 from payments.chapa.sandbox.refunds import RefundState
@@ -38,6 +40,16 @@ _SWITCHES = {
 _OF_NONE = ("transactions", "balances")
 
 
+@dataclass(frozen=True)
+class _Told:
+    """What Guzo was told in one way: so many messages, in so many tries."""
+
+    kind: str
+    messages: int
+    tries: int
+    last_answer: int | str
+
+
 def console_blueprint(chapa: LocalChapa) -> Blueprint:
     """Return the page at /, one for each transaction, and what their buttons do."""
     console = Blueprint("console", __name__)
@@ -62,7 +74,11 @@ def _add_pages(console: Blueprint, chapa: LocalChapa) -> None:
         newest_first = chapa.store.transactions()[::-1][:_LONGEST_LIST]
         return render_template(
             "transactions.html",
-            rows=[(each, chapa.store.attempts(each.tx_ref)) for each in newest_first],
+            rows=[
+                (each, attempts, list(_summed_up(attempts)))
+                for each in newest_first
+                for attempts in [chapa.store.attempts(each.tx_ref)]
+            ],
             switches=_SWITCHES,
             choices=CHOICES,
             faults_by_name=asdict(chapa.faults.now),
@@ -133,6 +149,14 @@ def _add_switches(console: Blueprint, chapa: LocalChapa) -> None:
         wanted = {name: value for name, value in request.form.items() if value}
         chapa.faults.put_for(tx_ref, _positions(wanted))
         return _back_to(tx_ref)
+
+
+def _summed_up(attempts: Iterable[Attempt]) -> Iterator[_Told]:
+    by_kind = sorted(attempts, key=lambda each: each.kind)
+    for kind, group in groupby(by_kind, key=lambda each: each.kind):
+        sent = list(group)
+        messages = sum(each.number == 1 for each in sent)
+        yield _Told(kind, messages, len(sent), sent[-1].http_status or sent[-1].problem)
 
 
 def _positions(form: Mapping[str, str]) -> dict[str, object]:

@@ -70,7 +70,8 @@ class Deliveries:
         Its form is wrong only as `fault` says, one of `FORMS`; what is claimed is claimed here too.
         """
         first = self._make(transaction, "webhook", fault)
-        wanted = [replace(first, number=number) for number in range(1, times + 1)]
+        # Each is a webhook of its own, and not another try of one.
+        wanted = [first] * times
         if not at_once:
             return [self._send(each) for each in wanted]
         start = Barrier(times)

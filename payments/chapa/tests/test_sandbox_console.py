@@ -7,7 +7,7 @@ import pytest
 import requests
 
 from payments.chapa.sandbox.faults import CHOICES
-from payments.chapa.tests.sandbox_account import DELAY_S, Account, running_account
+from payments.chapa.tests.sandbox_account import DELAY_S, RETRY_S, Account, running_account
 
 
 @pytest.fixture(scope="module")
@@ -57,6 +57,35 @@ def test_every_attempt_to_tell_guzo_is_shown(account: Account) -> None:
     assert "To be sent: webhook, try 2" in page
     account.pass_time(DELAY_S)
     assert "charge.reversed" in look(account, "/transactions/gz-1")
+
+
+def test_tries_of_one_webhook_are_told_from_webhooks_of_their_own(account: Account) -> None:
+    account.receiver.statuses = [503]
+    account.paid()
+    account.pass_time(0)
+    account.pass_time(RETRY_S)
+    assert "<summary>webhook 200 (2 tries)</summary>" in look(account)
+
+    press(account, "/transactions/gz-1/webhook")
+    assert "<summary>2 webhooks 200 (3 tries)</summary>" in look(account)
+    requests.post(
+        f"{account.chapa.origin}/control/transactions/gz-1/webhook", json={"times": 2}, timeout=5
+    )
+    assert "<summary>4 webhooks 200 (5 tries)</summary>" in look(account)
+
+
+@pytest.mark.parametrize(
+    "path",
+    ["/nowhere", "/transactions/gz-9", f"/checkout/payment/{'x' * 45}", "/payment-receipt/APx"],
+)
+def test_a_page_that_is_not_there_looks_like_the_others_and_leads_back(
+    account: Account, path: str
+) -> None:
+    page = requests.get(account.chapa.origin + path, timeout=5)
+
+    assert page.status_code == 404
+    assert "There is no such page" in page.text
+    assert "All transactions" in page.text
 
 
 def test_the_form_of_switches_changes_nothing_as_it_stands(account: Account) -> None:
