@@ -1,6 +1,8 @@
 """The local Chapa as one WSGI application."""
 
-from flask import Flask, render_template
+from flask import Flask, jsonify, render_template, request
+from flask.typing import ResponseReturnValue
+from werkzeug.exceptions import HTTPException
 
 from payments.chapa.sandbox.api import api_blueprint
 from payments.chapa.sandbox.checkout import checkout_blueprint
@@ -23,15 +25,19 @@ def create_app(config: SandboxConfig, clock: Clock | None = None) -> Flask:
     app.register_blueprint(checkout_blueprint(chapa))
     app.register_blueprint(console_blueprint(chapa))
     app.register_blueprint(control_blueprint(chapa))
-    app.register_error_handler(404, nowhere)
+    app.register_error_handler(HTTPException, astray)
     app.add_url_rule("/healthz", view_func=healthz)
     return app
 
 
-def nowhere(_: Exception) -> tuple[str, int]:
-    return render_template(
-        "refused.html", title="Nothing here", reason="There is no such page."
-    ), 404
+def astray(error: HTTPException) -> ResponseReturnValue:
+    """What leads to no route belongs to no blueprint."""
+    if request.path.startswith("/control/"):
+        return jsonify(error=error.description), error.code or 404
+    if request.path.startswith("/v1/"):
+        return error
+    page = render_template("refused.html", title=error.name, reason=error.description)
+    return page, error.code or 404
 
 
 def healthz() -> dict[str, str]:

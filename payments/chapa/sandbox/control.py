@@ -4,7 +4,6 @@ from collections.abc import Callable
 from dataclasses import asdict
 
 from flask import Blueprint, Response, abort, jsonify, request
-from werkzeug.exceptions import HTTPException
 
 from payments.chapa.sandbox import bodies
 from payments.chapa.sandbox.delivery import Attempt
@@ -38,14 +37,6 @@ def control_blueprint(chapa: LocalChapa) -> Blueprint:
     @control.errorhandler(404)
     def unknown(_: Exception) -> tuple[Response, int]:
         return jsonify(error="there is no such thing"), 404
-
-    # What leads to no route belongs to no blueprint.
-    @control.app_errorhandler(404)
-    @control.app_errorhandler(405)
-    def astray(error: HTTPException) -> HTTPException | tuple[Response, int]:
-        if not request.path.startswith(f"{control.url_prefix}/"):
-            return error
-        return jsonify(error=error.description), error.code or 404
 
     return control
 

@@ -84,7 +84,7 @@ def test_a_page_that_is_not_there_looks_like_the_others_and_leads_back(
     page = requests.get(account.chapa.origin + path, timeout=5)
 
     assert page.status_code == 404
-    assert "There is no such page" in page.text
+    assert "<h1>Not Found</h1>" in page.text
     assert "All transactions" in page.text
 
 
