@@ -7,6 +7,7 @@ from functools import partial
 from threading import Event
 
 from payments.chapa.sandbox.background import Background
+from payments.chapa.sandbox.cards import CARD, TEST_CARDS, Card
 from payments.chapa.sandbox.config import SandboxConfig
 from payments.chapa.sandbox.store import Store
 from payments.chapa.sandbox.switches import FaultSwitches
@@ -75,7 +76,13 @@ class Paying:
         :raises NotAllowed: if the link no longer takes money.
         """
         used = method or _usual_method(phone_number)
-        good = _goes_through(phone_number, used, code)
+        return self._try(transaction, used, _goes_through(phone_number, used, code))
+
+    def pay_by_card(self, transaction: Transaction, card: Card) -> Transaction:
+        """:raises NotAllowed: if the link no longer takes money."""
+        return self._try(transaction, CARD, card in TEST_CARDS.values())
+
+    def _try(self, transaction: Transaction, used: str, good: bool) -> Transaction:
         course = self._faults.choose("payment", transaction.tx_ref) if good else "fail"
 
         def attempt(newest: Transaction) -> Transaction:

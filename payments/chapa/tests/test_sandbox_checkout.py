@@ -1,5 +1,6 @@
 """The checkout page, used as a browser without scripts would."""
 
+import json
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 
@@ -7,12 +8,16 @@ import pytest
 import requests
 
 from payments.chapa.client import ChapaClient
+from payments.chapa.sandbox.cards import TEST_CARDS, Card
 from payments.chapa.sandbox.config import SandboxConfig
 from payments.chapa.sandbox.paying import PAYING_NUMBERS
 from payments.chapa.sandbox.server import RunningSandbox, running_sandbox
-from payments.chapa.tests.cast import HASH, TEST_KEY, a_checkout
+from payments.chapa.tests.cast import HASH, TEST_KEY, a_checkout, wait_until
 from payments.chapa.tests.conftest import MakeClient
+from payments.chapa.tests.servers import Receiver
 from payments.chapa.wire import Closing, Outcome
+
+VISA = TEST_CARDS["Visa"]
 
 
 def open_page(client: ChapaClient, *, return_url: str = "https://guzo.test/return/k") -> str:
@@ -25,6 +30,11 @@ def press(url: str, button: str, phone_number: str = PAYING_NUMBERS[0]) -> reque
     """Press a button of the page and stay where it leads."""
     form = {"phone_number": phone_number} if button == "pay" else {}
     return requests.post(f"{url}/{button}", data=form, timeout=5, allow_redirects=False)
+
+
+def press_card(url: str, card: Card) -> requests.Response:
+    form = {"method": "card", "card_number": card.number, "expiry": card.expiry, "cvv": card.cvv}
+    return requests.post(f"{url}/pay", data=form, timeout=5, allow_redirects=False)
 
 
 def text_of(url: str) -> str:
@@ -240,6 +250,79 @@ def test_each_method_has_numbers_of_its_own(
     requests.post(f"{open_page(client)}/pay", data=form, timeout=5, allow_redirects=False)
 
     assert client.verify("gz-1").outcome is outcome
+
+
+@pytest.mark.parametrize("name", TEST_CARDS)
+def test_a_test_card_pays_and_leads_back(
+    client: ChapaClient, receiver: Receiver, name: str
+) -> None:
+    answer = press_card(open_page(client), TEST_CARDS[name])
+
+    assert answer.headers["Location"] == "https://guzo.test/return/k"
+    assert client.verify("gz-1").outcome is Outcome.PAID
+    assert client.verify("gz-1").method == "card"
+    wait_until(lambda: bool(receiver.webhooks()))
+    assert json.loads(receiver.webhooks()[0].body)["payment_method"] == "card"
+
+
+@pytest.mark.parametrize(
+    "card",
+    [
+        replace(VISA, number="4200 0000 0000 0000"),
+        replace(VISA, number="4200-0000-0000-0000", expiry="1234"),
+        replace(VISA, expiry=" 12 / 34 ", cvv=" 123 "),
+    ],
+)
+def test_a_card_may_be_typed_as_people_do(client: ChapaClient, card: Card) -> None:
+    press_card(open_page(client), card)
+
+    assert client.verify("gz-1").outcome is Outcome.PAID
+
+
+@pytest.mark.parametrize(
+    "card",
+    [
+        replace(VISA, number="4200000000000042"),
+        replace(VISA, expiry="12/33"),
+        replace(VISA, cvv="1234"),
+        replace(TEST_CARDS["Amex"], cvv="123"),
+        Card("", "", ""),
+    ],
+)
+def test_any_other_card_fails_and_may_be_tried_again_on_the_same_link(
+    client: ChapaClient, card: Card
+) -> None:
+    url = open_page(client)
+
+    answer = press_card(url, card)
+    assert answer.headers["Location"].endswith("?by=card")
+    assert client.verify("gz-1").outcome is Outcome.FAILED
+    page = text_of(f"{url}?by=card")
+    assert "You can try again" in page
+    assert 'name="card_number"' in page
+
+    press_card(url, VISA)
+    assert client.verify("gz-1").outcome is Outcome.PAID
+
+
+@pytest.mark.parametrize(
+    ("query", "filled_in"),
+    [
+        ("number=0700112233", 'value="0700112233"'),
+        ("by=card", 'value="4200 0000 0000 0000"'),
+        ("by=card&number=3700000000000000", 'value="1234"'),
+        ("by=card&number=<b>", 'value="4200 0000 0000 0000"'),
+        ("number=<b>", 'value="&lt;b&gt;"'),
+    ],
+)
+def test_a_test_instrument_is_chosen_by_a_link(
+    client: ChapaClient, query: str, filled_in: str
+) -> None:
+    url = open_page(client)
+
+    page = text_of(f"{url}?{query}")
+    assert filled_in in page
+    assert f"{url.removeprefix(url[: url.index('/c')])}?by=card" in page
 
 
 def test_the_receipt_is_for_whoever_has_the_reference(

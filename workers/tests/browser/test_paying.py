@@ -64,6 +64,38 @@ def test_who_pays_comes_back_to_a_confirmed_stay(
     expect(page.get_by_role("heading", name="Your stay is confirmed")).to_be_visible(timeout=8000)
 
 
+def test_a_test_card_is_chosen_on_chapas_page(
+    open_page: Callable[[], Page], trip: tuple[str, str], drain: Callable[[], int]
+) -> None:
+    booking_id, checkout_url = trip
+    page = open_page()
+    page.goto(checkout_url)
+    page.get_by_role("link", name="Card", exact=True).click()
+    page.get_by_role("link", name="4200 0000 0000 0042").click()
+    page.get_by_role("button", name="Pay").click()
+    expect(page.get_by_role("alert")).to_contain_text("You can try again")
+
+    page.get_by_role("link", name="3700 0000 0000 0000").click()
+    expect(page.get_by_label("CVV")).to_have_value("1234")
+    page.get_by_role("button", name="Pay").click()
+    page.wait_for_url("**/return/**")
+    eventually(lambda: drain() and _status(booking_id) == "confirmed")
+
+
+def test_a_bank_asks_for_a_code_on_a_page_of_its_own(
+    open_page: Callable[[], Page], trip: tuple[str, str], drain: Callable[[], int]
+) -> None:
+    booking_id, checkout_url = trip
+    page = open_page()
+    page.goto(checkout_url)
+    page.get_by_label("Pay with").select_option("Awash Bank")
+    page.get_by_role("button", name="Pay").click()
+    page.get_by_label("Code that Awash Bank sent to 0900123456").fill("12345")
+    page.get_by_role("button", name="Confirm").click()
+    page.wait_for_url("**/return/**")
+    eventually(lambda: drain() and _status(booking_id) == "confirmed")
+
+
 def test_who_declines_may_pay_again_on_a_fresh_checkout(
     open_page: Callable[[], Page],
     trip: tuple[str, str],
