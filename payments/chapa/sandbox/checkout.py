@@ -100,8 +100,8 @@ def _ask_for_code(transaction: Transaction) -> str:
 
 def _address_of(transaction: Transaction) -> str:
     """Return the page as whoever has just tried to pay saw it."""
-    by = {"by": CARD} if transaction.method == CARD else {}
-    return url_for("checkout.page", token=transaction.token, **by)
+    by = CARD if transaction.method == CARD else None
+    return url_for("checkout.page", token=transaction.token, by=by)
 
 
 def _show(chapa: LocalChapa, transaction: Transaction) -> str:

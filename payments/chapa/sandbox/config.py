@@ -18,9 +18,9 @@ class SandboxConfig:
     """
     Times are in seconds. Port 0 in `base_url` means any free one.
 
-    The account may have one key for each mode. The first webhook secret signs. Without
-    `checkout_hosts` the pay page is on the base URL's own host. `webhook_url` replaces
-    `public_url + /webhooks/chapa` where Guzo is not reachable at its public address.
+    The account may have a key for each mode, and several while one is exchanged. The first webhook
+    secret signs. Without `checkout_hosts` the pay page is on the base URL's own host. `webhook_url`
+    replaces `public_url + /webhooks/chapa` where Guzo is not reachable at its public address.
 
     :raises ValueError: if the base URL does not end in /v1, a key is malformed, no secret is
         given, or Chapa has no such signature header.
@@ -74,7 +74,7 @@ class SandboxConfig:
         read = _Environment(environment)
         return cls(
             base_url=read.text("CHAPA_BASE_URL"),
-            secret_keys=(read.text("CHAPA_SECRET_KEY"),),
+            secret_keys=read.texts("CHAPA_SECRET_KEY"),
             webhook_secrets=read.texts("CHAPA_WEBHOOK_SECRETS"),
             checkout_hosts=read.texts("CHAPA_CHECKOUT_HOSTS", ""),
             public_url=read.text("PUBLIC_URL").rstrip("/"),

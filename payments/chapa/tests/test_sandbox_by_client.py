@@ -1,15 +1,20 @@
 """Guzo's own client against the local Chapa: refunds, lists and balances, with time held."""
 
+import json
 from collections.abc import Iterator
 from decimal import Decimal
 
 import pytest
+import requests
 
 from payments.chapa.client import ChapaClient
+from payments.chapa.sandbox.config import SandboxConfig
+from payments.chapa.sandbox.server import running_sandbox
 from payments.chapa.sandbox.transactions import Transaction
-from payments.chapa.tests.cast import LIVE_KEY, TEST_KEY
+from payments.chapa.tests.cast import HASH, LIVE_KEY, TEST_KEY, a_checkout, wait_until
 from payments.chapa.tests.conftest import MakeClient
 from payments.chapa.tests.sandbox_account import REFUND_S, Account, running_account
+from payments.chapa.tests.servers import Receiver
 from payments.chapa.wire import (
     Fetched,
     Outcome,
@@ -45,6 +50,42 @@ def refund(
         reference=reference,
         reason="The host cancelled",
     )
+
+
+def test_one_set_up_serves_both_keys_and_each_in_its_own_mode(
+    receiver: Receiver, make_client: MakeClient
+) -> None:
+    environment = {
+        "CHAPA_BASE_URL": "http://127.0.0.1:0/v1",
+        "CHAPA_SECRET_KEY": f"{TEST_KEY},{LIVE_KEY}",
+        "CHAPA_WEBHOOK_SECRETS": HASH,
+        "PUBLIC_URL": receiver.origin,
+        "SANDBOX_REFUND_S": "0.4",
+    }
+    with running_sandbox(SandboxConfig.from_environment(environment)) as chapa:
+        hosts = (chapa.checkout_host,)
+        test = make_client(chapa.base_url, checkout_hosts=hosts)
+        live = make_client(chapa.base_url, checkout_hosts=hosts, secret_key=LIVE_KEY)
+        for client, tx_ref in ((test, "gz-test"), (live, "gz-live")):
+            page = client.initialize(a_checkout(tx_ref, return_url="")).checkout_url
+            requests.post(f"{page}/pay", data={"phone_number": "0900123456"}, timeout=5)
+
+        wait_until(lambda: len(receiver.webhooks()) == 2)
+        told = [json.loads(each.body) for each in receiver.webhooks()]
+        assert {(each["tx_ref"], each["mode"]) for each in told} == {
+            ("gz-test", "test"),
+            ("gz-live", "live"),
+        }
+        assert (test.verify("gz-test").mode, live.verify("gz-live").mode) == ("test", "live")
+        assert test.verify("gz-live").outcome is Outcome.CONFIG_ERROR
+        assert live.verify("gz-test").outcome is Outcome.CONFIG_ERROR
+        paid = {each.tx_ref: each for each in chapa.store.transactions()}
+        refused = refund(test, paid["gz-test"])
+        assert refused.submitted is RefundSubmitted.REFUSED_IN_TEST_MODE
+        taken = refund(live, paid["gz-live"], "1250.50")
+        assert taken.submitted is RefundSubmitted.ACCEPTED
+        assert live.verify_refund(taken.refund_reference).progress is RefundProgress.PENDING
+        wait_until(lambda: live.verify("gz-live").outcome is Outcome.REFUNDED)
 
 
 def test_a_refund_is_followed_to_its_end(account: Account, live: ChapaClient) -> None:

@@ -1,7 +1,7 @@
 import pytest
 
 from payments.chapa.sandbox.config import SandboxConfig
-from payments.chapa.tests.cast import HASH, OLD_HASH, TEST_KEY
+from payments.chapa.tests.cast import HASH, LIVE_KEY, OLD_HASH, TEST_KEY
 
 EVERYWHERE = ".".join("0000")
 NEEDED = {
@@ -35,6 +35,13 @@ def test_the_environment_sets_it_up() -> None:
     assert (config.webhook, config.callback) == (False, False)
     assert (config.latency_s, config.retry_s, config.refund_s) == (0.5, 2, 3)
     assert config.test_refunds
+
+
+def test_one_process_may_have_a_key_of_each_mode() -> None:
+    assert configured(CHAPA_SECRET_KEY=f"{TEST_KEY}, {LIVE_KEY}").secret_keys == (
+        TEST_KEY,
+        LIVE_KEY,
+    )
 
 
 def test_what_is_not_set_has_a_safe_default() -> None:
@@ -93,6 +100,8 @@ def test_a_malformed_variable_is_named(name: str, value: str) -> None:
     [
         ("CHAPA_BASE_URL", "http://127.0.0.1:8010", "/v1"),
         ("CHAPA_SECRET_KEY", "CHAPA_TEST_PRIV_x", "v2 key"),
+        ("CHAPA_SECRET_KEY", f"{TEST_KEY},CHAPUBK-x", "public key"),
+        ("CHAPA_SECRET_KEY", ",", "a secret key"),
         ("CHAPA_WEBHOOK_SECRETS", ",", "webhook secret"),
         ("CHAPA_SIGNATURE_HEADER", "signature", "signature header must be x-chapa-signature or"),
     ],
