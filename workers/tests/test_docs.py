@@ -1,11 +1,12 @@
 """The documentation names tests as its proof: each of them is there."""
 
 import re
+from dataclasses import fields
 from pathlib import Path
 
 import pytest
 
-from payments.chapa.sandbox.faults import CHOICES
+from payments.chapa.sandbox.faults import CHOICES, Faults
 from payments.chapa.sandbox.troubles import TROUBLES
 from workers.tests.journeys.trouble_table import PAGE, with_table
 from workers.tests.journeys.troubles import CASES
@@ -84,4 +85,6 @@ def test_every_position_of_the_local_chapa_has_a_case() -> None:
     }
 
     assert positions - {(case.switch, case.position) for case in CASES} == set()
+    switches = {each.name for each in fields(Faults)} - {"effect"}
+    assert switches == {case.switch for case in CASES}
     assert len({str(case) for case in CASES}) == len(CASES)

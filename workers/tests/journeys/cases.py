@@ -53,7 +53,10 @@ class Case:
     expected: Expected
 
     @property
-    def turned(self) -> dict[str, str]:
+    def turned(self) -> dict[str, object]:
+        """What to turn; a switch without choices has numbers for positions."""
+        if self.switch not in CHOICES:
+            return {self.switch: float(self.position)}
         return {self.switch: self.position} if self.position in CHOICES[self.switch] else {}
 
     def __str__(self) -> str:

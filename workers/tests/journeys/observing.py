@@ -24,7 +24,7 @@ def trouble(chapa: RunningSandbox, settings: Settings, case: Case) -> Iterator[N
     patience = settings.CHAPA_TIMEOUTS_S
     effect = "on" if case.effect else "off"
     chapa.faults.set({**_NORMAL, "effect": effect, **case.turned})
-    if case.position in _SLOW:
+    if case.position in _SLOW or case.switch == "latency_s":
         settings.CHAPA_TIMEOUTS_S = _HASTE_S
     yield
     settings.CHAPA_TIMEOUTS_S = patience

@@ -66,7 +66,7 @@ def _rows(cases: list[Case]) -> list[Row]:
 
 
 def _named(switch: str, position: str) -> str:
-    return f"`{position}`" if position in CHOICES[switch] else position
+    return f"`{position}`" if position in CHOICES.get(switch, (position,)) else position
 
 
 def _shown(expected: Expected) -> Row:

@@ -73,6 +73,13 @@ VERIFY = [
     *_cases("claim", _in_review("1850.00 ETB"), "amount"),
     *_cases("claim", _in_review("3700.00 USD"), "currency"),
     *_cases("claim", _told("paid", Told(200)), "mode", "tx_ref"),
+    *_cases("amount", _told("paid", Told(200), _PAID), "3700"),
+    *_cases("amount", _in_review("3699.99 ETB"), "3699.99"),
+    *_cases("amount", _in_review("3700.01 ETB"), "3700.01"),
+    *_cases("amount", _in_review("3700.00 ETB"), "3700.001"),
+    *_cases("amount", _told("unrecognised", _NO_ANSWER_YET), "0", "-3700"),
+    *_cases("latency_s", _told("paid", Told(200), _PAID), "0", "0.1"),
+    *_cases("latency_s", _told("transient", _NO_ANSWER_YET), "1"),
 ]
 
 
@@ -197,6 +204,9 @@ STORIES = {
     "verify": "A payment is paid, nobody tells of it, and the client asks: `POST …/verify`. "
     "Then comes the sweep.",
     "claim": "The same, with Chapa saying otherwise of the payment than is true.",
+    "amount": "The same, with this amount said of the 3700 ETB that were paid. Any number will do.",
+    "latency_s": "The same, with answers that come so many seconds late, to a client that waits "
+    "for half a second (ours waits for ten).",
     "cancel": "A hold ends unpaid, and its link is closed. A payment that was under way arrives "
     "afterwards, if none did before.",
     "refund": "Money comes for a booking that was cancelled, and is ordered back. "
