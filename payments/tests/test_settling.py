@@ -12,7 +12,7 @@ from payments import states
 from payments.chapa.wire import Outcome
 from payments.models import GatewayCall, Payment, Refund
 from payments.services.leasing import PaymentBusy, release_lease, take_lease
-from payments.services.recording import complete_refund
+from payments.services.refund_rows import complete_refund
 from payments.services.refunds import request_operator_refund
 from payments.services.settling import PaymentUnknown, ask_chapa
 from payments.settlement import NoAnswer, NotOurs, Paid, Waiting
