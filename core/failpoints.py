@@ -40,6 +40,7 @@ Failpoint = Literal[
     "replay.item_settled",
     "replay.settled",
     "replay.committed",
+    "payment.asked",
     "refund.marked",
     "refund.asked",
     "refund.looked",

@@ -13,6 +13,7 @@ from django.db import transaction
 from django.db.models import Q
 
 from core.errors import NotFound
+from core.failpoints import failpoint
 from core.money import Money
 from events.outbox import record
 from payments import gateway, schedule, states
@@ -109,6 +110,7 @@ def ask_chapa(*, payment_id: UUID, at: datetime, only_if: Q = ALWAYS) -> Answer:
 def ask_leased(payment: Payment, leased_until: datetime, at: datetime) -> Answer:
     """Ask as `ask_chapa` does, with a lease that the caller has and gives back if this raises."""
     seen, call = gateway.verify(payment, at)
+    failpoint("payment.asked")
     return Answer(payment.id, at, seen, call, leased_until)
 
 
@@ -126,6 +128,9 @@ def write_answer(answer: Answer, *, at: datetime) -> Verdict:
     )
     outdated = payment.asked_at is not None and answer.asked_at < payment.asked_at
     if outdated and not isinstance(verdict, Paid | Mismatched):
+        if payment.next_check_at is not None and payment.next_check_at <= at:
+            # The newest answer may be from a clock that is ahead: it would be due at every sweep.
+            _plan_next_check(payment, answer, verdict)
         return verdict
     if payment.status in states.CAPTURED and not outdated:
         note_contradiction(payment, verdict, answer.call)

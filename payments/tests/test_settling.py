@@ -196,6 +196,21 @@ def test_an_answer_older_than_the_newest_is_evidence_only(outcome: Outcome) -> N
     assert payment.gateway_calls.count() == 2
 
 
+@pytest.mark.parametrize("outcome", [Outcome.PENDING, Outcome.TRANSIENT])
+def test_after_an_answer_from_a_clock_that_is_ahead_a_payment_is_not_due_without_end(
+    outcome: Outcome,
+) -> None:
+    ahead = NOW + timedelta(hours=1)
+    payment = PaymentFactory.create(asked_at=ahead, hinted_at=NOW, next_check_at=NOW)
+
+    write(answer_about(payment, outcome, asked_at=NOW))
+
+    payment.refresh_from_db()
+    assert payment.next_check_at is not None
+    assert payment.next_check_at > NOW
+    assert payment.asked_at == ahead
+
+
 def test_an_older_answer_counts_if_it_says_paid() -> None:
     payment = PaymentFactory.create()
     write(answer_about(payment, Outcome.FAILED, asked_at=NOW + timedelta(seconds=5)))
