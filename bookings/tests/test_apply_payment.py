@@ -23,6 +23,7 @@ from bookings.tests.cast import (
 )
 from bookings.tests.factories import BookingFactory
 from core.ids import new_id
+from core.rendezvous import meet
 from core.tests.threads import at_once
 from payments.services.refunds import request_operator_refund
 from payments.services.status import Payment
@@ -204,6 +205,21 @@ def test_expiry_and_money_of_the_same_moment_agree(_: int) -> None:
 
     booking.refresh_from_db()
     assert (booking.status, booking.paid_by) == ("confirmed", payment.id)
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_stay_that_is_given_up_while_its_money_comes_stays_given_up() -> None:
+    booking = held()
+    payment = payment_for(booking, status="succeeded")
+
+    meet(
+        lambda: cancel_booking(booking_id=booking.id, traveller=booking.traveller, at=START),
+        lambda: apply(Booking.objects.get(), payment),
+    )
+
+    booking.refresh_from_db()
+    assert (booking.status, booking.paid_by) == ("cancelled", None)
+    assert refunds_of(payment) == [("3700.00", "system", "booking_cancelled")]
 
 
 @pytest.mark.django_db(transaction=True)

@@ -11,6 +11,7 @@ from pytest_django.fixtures import Settings
 
 from core.ids import digest, new_id
 from core.money import Money
+from core.rendezvous import meet
 from core.tests.factories import UserFactory
 from events.models import Delivery
 from payments.chapa.wire import Outcome
@@ -161,6 +162,23 @@ def test_an_answer_that_comes_after_the_money_leaves_the_status_alone(
     assert bool(payment.checkout_url) == (says == "ok")
     assert payment.payable_url == ""
     assert events_of(payment) == ["payment.succeeded"]
+
+
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.parametrize("says", ["ok", "object"])
+def test_an_answer_that_is_written_while_the_money_is_leaves_the_status_alone(
+    chapa: RunningSandbox, unopened: Payment, says: str
+) -> None:
+    chapa.faults.set({"initialize": says})
+
+    meet(
+        lambda: write(answer_about(unopened, Outcome.PAID)),
+        lambda: open_checkout(payment_id=unopened.id, at=NOW),
+    )
+
+    unopened.refresh_from_db()
+    assert (unopened.status, unopened.failure_reason) == ("succeeded", "")
+    assert events_of(unopened) == ["payment.succeeded"]
 
 
 def test_older_links_of_the_booking_are_closed_before_a_new_one_opens(

@@ -4,8 +4,10 @@ from dataclasses import replace
 from datetime import timedelta
 from decimal import Decimal
 from functools import partial
+from threading import Thread
 
 import pytest
+from django.db import connection, transaction
 from django.db.models import Sum
 from pytest_django.fixtures import Settings
 
@@ -59,6 +61,11 @@ def deliver(after: timedelta = timedelta(0)) -> None:
 
 def look(after: timedelta = DAY) -> None:
     check_due_refunds(lambda: NOW + after)
+
+
+def look_and_leave() -> None:
+    look()
+    connection.close()
 
 
 def asked(payment: Payment) -> int:
@@ -304,6 +311,25 @@ def test_many_looks_at_once_ask_once_and_end_it_once(
     assert GatewayCall.objects.filter(kind="refund_check").count() == 1
     payment.refresh_from_db()
     assert (payment.status, payment.refunded_amount) == ("refunded", Decimal(3700))
+
+
+def test_an_order_that_another_look_is_claiming_is_passed_over(
+    chapa: RunningSandbox, payment: Payment
+) -> None:
+    refund = order(payment)
+    deliver()
+    end_all(chapa)
+
+    with transaction.atomic():
+        Refund.objects.select_for_update().get(id=refund.id)
+        late = Thread(target=look_and_leave)
+        late.start()
+        late.join(timeout=1)
+        waited = late.is_alive()
+    late.join()
+
+    assert not waited
+    assert not GatewayCall.objects.filter(kind="refund_check").exists()
 
 
 class WorkerDies(BaseException):

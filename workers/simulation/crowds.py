@@ -13,6 +13,7 @@ from bookings.services.holding import Stay, hold_booking
 from bookings.services.paying import start_payment
 from core.days import today
 from core.errors import Refusal
+from core.rendezvous import meet
 from events.base import Group
 from payments.chapa.sandbox.transactions import NotAllowed
 from payments.models import Refund
@@ -44,7 +45,7 @@ def two_answers(world: World) -> None:
 
         return write
 
-    loops.meet(writing(first), writing(second))
+    meet(writing(first), writing(second))
 
 
 def two_operators(world: World) -> None:
@@ -61,7 +62,7 @@ def two_operators(world: World) -> None:
                 at=world.clock(),
             )
 
-    loops.meet(order, order)
+    meet(order, order)
 
 
 def two_looks_at_a_refund(world: World) -> None:
@@ -71,7 +72,7 @@ def two_looks_at_a_refund(world: World) -> None:
     def look() -> None:
         settle_refund(refund_id=order.id, at=world.clock())
 
-    loops.meet(look, look)
+    meet(look, look)
 
 
 def two_tabs(world: World) -> None:
@@ -87,7 +88,7 @@ def two_tabs(world: World) -> None:
                 at=world.clock(),
             )
 
-    loops.meet(start, start)
+    meet(start, start)
 
 
 def two_guests(world: World) -> None:
@@ -103,13 +104,13 @@ def two_guests(world: World) -> None:
 
         return hold
 
-    loops.meet(holding(0), holding(1))
+    meet(holding(0), holding(1))
 
 
 def cancelled_while_money_comes(world: World) -> None:
     """The traveller gives up what a worker is about to confirm."""
     booking = world.one_of(world.bookings("held"))
-    loops.meet(lambda: loops.deliver_group(world, Group.CORE), lambda: _cancel(world, booking))
+    meet(lambda: loops.deliver_group(world, Group.CORE), lambda: _cancel(world, booking))
 
 
 def _cancel(world: World, booking: Booking) -> None:
