@@ -18,6 +18,8 @@ GUARDS: Final = (
     "payments_one_system_refund",
     "payments_gatewaycall_append_only",
     "payments_ledgerentry_append_only",
+    "payments_gatewaycall_kept",
+    "payments_ledgerentry_kept",
     "bookings_confirmed_is_paid",
     "bookings_payment_applied_once",
     "bookings_no_double_booking",
