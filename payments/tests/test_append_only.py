@@ -22,14 +22,15 @@ pytestmark = pytest.mark.django_db
 )
 def test_ledger_and_evidence_cannot_be_changed_by_anyone(change: str) -> None:
     write(answer_about(PaymentFactory.create(), Outcome.PAID))
+    with connection.cursor() as cursor:
+        # Nothing may be pending on a table that is truncated.
+        cursor.execute("set constraints all immediate")
 
     with (
         pytest.raises(DatabaseError, match="append-only"),
         transaction.atomic(),
         connection.cursor() as cursor,
     ):
-        # Nothing may be pending on a table that is truncated.
-        cursor.execute("set constraints all immediate")
         cursor.execute(change)
 
 

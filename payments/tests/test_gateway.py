@@ -1,29 +1,52 @@
 import json
+from collections.abc import Callable
 from decimal import Decimal
+from inspect import getmembers, isfunction
 
 import pytest
 from django.db import transaction
 
 from core.transactions import NetworkInTransaction
 from payments import gateway
-from payments.models import GatewayCall, Payment
+from payments.models import GatewayCall, Payment, Refund
 from payments.services.checkout import open_checkout
 from payments.services.closing import close_link
 from payments.services.refund_sending import submit_refund
 from payments.services.refunding import settle_refund
-from payments.services.refunds import request_system_refund
+from payments.services.refunds import request_operator_refund, request_system_refund
 from payments.services.settling import ask_chapa, settle_payment
 from payments.tests.cast import RunningSandbox, at_chapa
 from payments.tests.factories import NOW, PaymentFactory
 
+# How each call of the front is made: one that is added and not here fails below.
+CALLS: dict[str, Callable[[Payment, Refund], object]] = {
+    "initialize": lambda payment, _: open_checkout(payment_id=payment.id, at=NOW),
+    "verify": lambda payment, _: gateway.verify(payment, NOW),
+    "cancel": lambda payment, _: gateway.cancel(payment, NOW),
+    "refund": lambda _, order: gateway.refund(order, NOW),
+    "verify_refund": lambda _, order: gateway.verify_refund(order, NOW),
+    "list_transactions": lambda *_: gateway.list_transactions(1),
+}
 
-@pytest.mark.parametrize("call", [gateway.verify, gateway.cancel])
-def test_no_call_is_made_inside_a_transaction(chapa: RunningSandbox, call: object) -> None:
-    payment = PaymentFactory.create()
-    assert callable(call)
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        name
+        for name, call in getmembers(gateway, isfunction)
+        if call.__module__ == gateway.__name__ and not name.startswith("_")
+    ],
+)
+def test_no_call_is_made_inside_a_transaction(chapa: RunningSandbox, name: str) -> None:
+    payment = PaymentFactory.create(
+        status="succeeded", captured_amount=Decimal(3700), gateway_reference="AP1"
+    )
+    order = request_operator_refund(
+        payment_id=payment.id, amount=None, reason="goodwill", person="user:1", at=NOW
+    )
 
     with pytest.raises(NetworkInTransaction), transaction.atomic():
-        call(payment, NOW)
+        CALLS[name](payment, order)
 
     assert chapa.store.called_references() == []
     assert not GatewayCall.objects.exists()

@@ -4,9 +4,10 @@ from typing import Any
 
 import pytest
 import structlog
-from django.db import transaction
+from django.db import OperationalError, transaction
 from django.db.models import Q
 
+from core.failpoints import Failpoint, listening
 from core.ids import new_id
 from payments import states
 from payments.chapa.wire import Outcome
@@ -15,7 +16,7 @@ from payments.services.leasing import PaymentBusy, release_lease, take_lease
 from payments.services.refund_rows import complete_refund
 from payments.services.refunds import request_operator_refund
 from payments.services.settling import PaymentUnknown, ask_chapa
-from payments.settlement import NoAnswer, NotOurs, Paid, Waiting
+from payments.settlement import NoAnswer, NotOurs, Waiting
 from payments.tests.cast import answer_about, events_of, ledger_of, write
 from payments.tests.factories import NOW, PaymentFactory
 
@@ -491,13 +492,16 @@ def test_asking_about_no_payment_is_refused() -> None:
         ask_chapa(payment_id=new_id(), at=NOW)
 
 
-def test_an_answer_that_cannot_be_committed_leaves_nothing_but_its_call() -> None:
+def test_an_answer_that_cannot_be_written_whole_leaves_nothing_but_its_call() -> None:
     payment = PaymentFactory.create()
     answer = answer_about(payment, Outcome.PAID)
 
-    with transaction.atomic():
-        assert write(answer) == Paid()
-        transaction.set_rollback(True)
+    def fail_once_recorded(name: Failpoint) -> None:
+        if name == "record.started":
+            raise OperationalError
+
+    with listening(fail_once_recorded), pytest.raises(OperationalError):
+        write(answer)
 
     payment.refresh_from_db()
     assert payment.status == "pending"
