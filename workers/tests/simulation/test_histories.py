@@ -9,11 +9,20 @@ from events.models import Event
 from payments.chapa.sandbox.server import RunningSandbox
 from workers.simulation.history import live
 from workers.simulation.world import HandClock
+from workers.tests.simulation.planted import BUGS
 
 pytestmark = [pytest.mark.simulation, pytest.mark.django_db(transaction=True)]
 
 
-def test_history(seed: int, clock: HandClock, still_chapa: RunningSandbox) -> None:
+def test_history(
+    seed: int,
+    clock: HandClock,
+    still_chapa: RunningSandbox,
+    pytestconfig: pytest.Config,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    if bug := pytestconfig.getoption("--plant"):
+        BUGS[bug](monkeypatch)
     live(seed, clock, still_chapa)
 
 
