@@ -117,7 +117,7 @@ _IN_TEST_MODE = _ordered("failed refund_refused_in_test_mode")
 _BACK_WITH_US = _ordered("failed refund_reversed")
 
 _TAKEN = _untold("accepted", _SUBMITTED, _BACK)
-_NEVER_KNOWN = _untold("unknown", _UNKNOWN, _UNKNOWN)
+_NEVER_KNOWN = _untold("unknown", _UNKNOWN, _ordered("unknown no_end"))
 _FOUND_OUT = _untold("unknown", _UNKNOWN, _BACK)
 
 REFUND = [
