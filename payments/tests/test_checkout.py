@@ -14,10 +14,11 @@ from core.money import Money
 from core.rendezvous import meet
 from core.tests.factories import UserFactory
 from events.models import Delivery
-from payments.chapa.wire import Outcome
+from payments.chapa.wire import Initialization, Outcome
 from payments.models import GatewayCall, Payment
 from payments.services.checkout import (
     Opening,
+    _write_opening,
     find_payment_by_return_key,
     open_checkout,
     open_payment,
@@ -165,16 +166,19 @@ def test_an_answer_that_comes_after_the_money_leaves_the_status_alone(
 
 
 @pytest.mark.django_db(transaction=True)
-@pytest.mark.parametrize("says", ["ok", "object"])
+@pytest.mark.parametrize("opening", [Opening.OPENED, Opening.REFUSED, Opening.UNKNOWN])
 def test_an_answer_that_is_written_while_the_money_is_leaves_the_status_alone(
-    chapa: RunningSandbox, unopened: Payment, says: str
+    unopened: Payment, opening: Opening
 ) -> None:
-    chapa.faults.set({"initialize": says})
-
-    meet(
-        lambda: write(answer_about(unopened, Outcome.PAID)),
-        lambda: open_checkout(payment_id=unopened.id, at=NOW),
+    answer = Initialization(
+        opening=opening, checkout_url="https://checkout/1", http_status=200, evidence={}
     )
+
+    def write_opening() -> None:
+        with transaction.atomic():
+            _write_opening(unopened.id, answer, "key", NOW)
+
+    meet(lambda: write(answer_about(unopened, Outcome.PAID)), write_opening)
 
     unopened.refresh_from_db()
     assert (unopened.status, unopened.failure_reason) == ("succeeded", "")
