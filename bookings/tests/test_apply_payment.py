@@ -1,8 +1,10 @@
 """Arrived money: confirm the stay, or send it back."""
 
 from collections.abc import Callable
+from contextlib import suppress
 from datetime import timedelta
 from decimal import Decimal
+from functools import partial
 
 import pytest
 from django.db import transaction
@@ -25,7 +27,7 @@ from bookings.tests.factories import BookingFactory
 from core.ids import new_id
 from core.rendezvous import meet
 from core.tests.threads import at_once
-from payments.services.refunds import request_operator_refund
+from payments.services.refunds import RefundTooLarge, request_operator_refund
 from payments.services.status import Payment
 
 
@@ -220,6 +222,35 @@ def test_a_stay_that_is_given_up_while_its_money_comes_stays_given_up() -> None:
     booking.refresh_from_db()
     assert (booking.status, booking.paid_by) == ("cancelled", None)
     assert refunds_of(payment) == [("3700.00", "system", "booking_cancelled")]
+
+
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.parametrize("swapped", [False, True])
+@pytest.mark.parametrize("given_up", [False, True])
+def test_an_operator_and_what_is_due_by_itself_send_no_more_back_than_came(
+    swapped: bool, given_up: bool
+) -> None:
+    """The traveller's order if the stay is given up now, the system's if it was before."""
+    booking = held()
+    payment = payment_for(booking, status="succeeded")
+    if not given_up:
+        apply(booking, payment)
+
+    def give_up() -> None:
+        cancel_booking(booking_id=booking.id, traveller=booking.traveller, at=START)
+
+    def order() -> None:
+        with suppress(RefundTooLarge):
+            request_operator_refund(
+                payment_id=payment.id, reason="goodwill", person="user:1", at=START
+            )
+
+    if given_up:
+        give_up()
+    by_itself: Callable[[], object] = partial(apply, booking, payment) if given_up else give_up
+    meet(*((order, by_itself) if swapped else (by_itself, order)))
+
+    assert sum(Decimal(amount) for amount, *_ in refunds_of(payment)) == booking.total_amount
 
 
 @pytest.mark.django_db(transaction=True)

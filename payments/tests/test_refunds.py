@@ -4,7 +4,7 @@ import pytest
 from django.db import IntegrityError, transaction
 
 from core.money import Money
-from core.tests.threads import at_once
+from core.rendezvous import meet
 from payments.chapa.wire import Outcome
 from payments.models import Payment, Refund
 from payments.services.refunds import (
@@ -12,6 +12,7 @@ from payments.services.refunds import (
     cancel_open_payments,
     left_of,
     request_customer_refund,
+    request_operator_refund,
     request_system_refund,
 )
 from payments.tests.cast import answer_about, events_of, write
@@ -98,17 +99,23 @@ def test_the_database_refuses_a_second_system_order_and_an_empty_one(
 @pytest.mark.django_db(transaction=True)
 def test_two_orders_at_once_do_not_send_back_more_than_came() -> None:
     payment = paid()
+    refused: list[RefundTooLarge] = []
 
-    def order(_: int) -> bool:
-        with transaction.atomic():
-            locked = Payment.objects.select_for_update().get(id=payment.id)
-            try:
-                request_customer_refund(locked, birr(2000), reason="goodwill", at=NOW)
-            except RefundTooLarge:
-                return False
-        return True
+    def order() -> None:
+        try:
+            request_operator_refund(
+                payment_id=payment.id,
+                amount=Decimal(2000),
+                reason="goodwill",
+                person="user:1",
+                at=NOW,
+            )
+        except RefundTooLarge as refusal:
+            refused.append(refusal)
 
-    assert sorted(at_once(4, order)) == [False, False, False, True]
+    meet(order, order)
+
+    assert (payment.refunds.count(), len(refused)) == (1, 1)
 
 
 @pytest.mark.django_db
