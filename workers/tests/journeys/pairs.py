@@ -19,6 +19,7 @@ from events.models import Delivery
 from payments.chapa.sandbox.server import RunningSandbox
 from payments.models import LedgerEntry, Payment, Refund
 from payments.services.asking import verify_payment
+from payments.services.closing import close_checkout
 from payments.services.hints import receive_callback
 from payments.services.reconciling import check_due_payments
 from payments.services.refunding import check_due_refunds
@@ -77,7 +78,7 @@ ACTS: Final[tuple[Act, ...]] = (webhook, callback, verify, sweep, expire, cancel
 
 Pair = tuple[Act, Act]
 #: `paid`: the money is at Chapa, and nobody told us. `captured`: we asked, and nothing followed
-#: yet. `declined`: we know that nothing came.
+#: yet. `declined`: nothing came, and nothing can.
 Beginning = Literal["paid", "captured", "declined"]
 
 
@@ -141,6 +142,8 @@ def _begin(
         pay_silently(chapa, payment)
     if beginning != "paid":
         settle(payment, START + timedelta(minutes=1))
+    if beginning == "declined":
+        close_checkout(payment_id=payment.id, at=START + timedelta(minutes=2))
     return [act(booking, payment, NOW + number * later) for number, act in enumerate(pair)]
 
 

@@ -21,6 +21,7 @@ from workers.tests.journeys.pairs import (
     at_once,
     beginnings_of,
     cancel,
+    expire,
     one_after_the_other,
     refund,
     rounds_of,
@@ -55,6 +56,7 @@ def test_two_at_once_end_as_one_after_the_other(chapa: RunningSandbox, pair: Pai
     [
         pytest.param((verify, verify), (Payment,), "write_answer", id="write_answer"),
         pytest.param((webhook, cancel), (Booking,), "apply_payment", id="apply_payment"),
+        pytest.param((expire, cancel), (Booking,), "expire_hold", id="expire_hold"),
         pytest.param((webhook, cancel), (Booking,), "cancel_booking", id="cancel_booking"),
         pytest.param((refund, refund), (Payment, Refund), "", id="every lock of payments"),
     ],
