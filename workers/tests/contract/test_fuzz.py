@@ -42,8 +42,10 @@ LIMITS = {name: "100000/1m" for name in read_settings(SAMPLE, {}) if "_PER_" in 
 }
 
 # Of these nothing is there to act on until Chapa has told something else than was owed. They are
-# asked like all others; that they work is for workers/tests/test_refunds.py and test_statements.py.
+# asked like all others; that they work is for test_refunds.py, test_statements.py and
+# test_flagged_bookings.py in workers/tests.
 AFTER_TROUBLE = {
+    ("POST", "api/v1/ops/bookings/<uuid:booking_id>/resolve"),
     ("POST", "api/v1/ops/payments/<uuid:payment_id>/accept"),
     ("POST", "api/v1/ops/statement/differences/<uuid:difference_id>/resolve"),
 }
