@@ -8,7 +8,7 @@ from events.base import Context, Outbound, Repeat, RetryAfter
 from events.retry import patience
 from payments.events import PaymentRefunded, PaymentReversed, PaymentSucceeded, RefundFailed
 from payments.services import closing
-from payments.services.breaker import resting_for
+from payments.services.breaker import wait_for_chapa
 
 
 def confirm_paid_booking(event: PaymentSucceeded, context: Context) -> None:
@@ -33,8 +33,7 @@ def _ask_close(
     """Ends by itself: an hour after it was opened no link can be paid any more."""
     if not closing.has_failed_links(event.booking_id, at=context.at):
         return
-    if (wait := resting_for(context.at)) is not None:
-        raise RetryAfter(wait, "Chapa is away, or refuses our key")
+    wait_for_chapa(context)
     if not closing.close_failed_links(event.booking_id, at=context.at):
         raise RetryAfter(patience(context.age), "a link may live")
 

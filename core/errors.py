@@ -53,6 +53,13 @@ class ReasonMissing(Invalid):
         super().__init__(detail, pointers={"/reason": detail})
 
 
+def read_reason(written: str) -> str:
+    """:raises ReasonMissing: if nothing is written."""
+    if not (reason := written.strip()):
+        raise ReasonMissing("Say why.")
+    return reason
+
+
 class NotFound(Refusal):
     """There is no such thing here."""
 

@@ -8,13 +8,13 @@ from django.db.models import Q
 from events.base import Context, Outbound, Repeat, RetryAfter
 from events.retry import patience
 from payments import states
-from payments.chapa.wire import Closing, Opening, Outcome
+from payments.chapa.wire import Opening, Outcome
 from payments.claim import statuses_that_know
 from payments.events import PaymentCancelled, PaymentExpired, PaymentInitiated, WebhookReceived
 from payments.models import Payment
-from payments.services.breaker import resting_for
+from payments.services.breaker import wait_for_chapa
 from payments.services.checkout import open_checkout
-from payments.services.closing import close_link
+from payments.services.closing import LEFT_OPEN, close_link
 from payments.services.hints import end_search
 from payments.services.leasing import ALWAYS, PaymentBusy
 from payments.services.recording import cancel_pending
@@ -33,12 +33,6 @@ _SILENCE = (Outcome.TRANSIENT, Outcome.UNRECOGNISED, Outcome.CONFIG_ERROR)
 
 class ChapaSilent(Exception):
     """No answer, so the delivery is tried again. `pending` is an answer."""
-
-
-def wait_for_chapa(context: Context) -> None:
-    """:raises RetryAfter: while Chapa is away or refuses our key, for as long."""
-    if (wait := resting_for(context.at)) is not None:
-        raise RetryAfter(wait, "Chapa is away, or refuses our key")
 
 
 def _ask(payment: Payment, context: Context, only_if: Q = ALWAYS) -> Answer:
@@ -138,7 +132,7 @@ def _ask_close(event: PaymentCancelled | PaymentExpired, context: Context) -> No
     if payment.link_closed_at is not None:
         return
     wait_for_chapa(context)
-    if close_link(payment, context.at) in (Closing.UNKNOWN, Closing.CONFIG_ERROR):
+    if close_link(payment, context.at) in LEFT_OPEN:
         if context.age < OUTAGE:
             raise RetryAfter(patience(context.age), "the link may live")
         raise ChapaSilent("the link may live")

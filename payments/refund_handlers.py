@@ -6,8 +6,9 @@ from events.base import Context, Outbound, Repeat, RetryAfter
 from events.retry import patience
 from payments import schedule
 from payments.events import RefundRequested
-from payments.handlers import ChapaSilent, wait_for_chapa
+from payments.handlers import ChapaSilent
 from payments.models import Refund
+from payments.services.breaker import wait_for_chapa
 from payments.services.leasing import PaymentBusy
 from payments.services.refund_sending import (
     Submission,

@@ -8,7 +8,7 @@ from django.db import transaction
 
 from bookings.models import Booking
 from bookings.services.looking import BookingUnknown
-from core.errors import Conflict, ReasonMissing
+from core.errors import Conflict, read_reason
 
 log = structlog.get_logger(__name__)
 
@@ -38,8 +38,7 @@ def resolve_booking(*, booking_id: UUID, reason: str, person: str, at: datetime)
     :raises ReasonMissing: if no reason is given.
     :raises BookingNotFlagged: if nothing about it waits for a person.
     """
-    if not reason.strip():
-        raise ReasonMissing("Say why.")
+    why = read_reason(reason)
     with transaction.atomic():
         booking = Booking.objects.select_for_update().filter(id=booking_id).first()
         if booking is None:
@@ -50,7 +49,7 @@ def resolve_booking(*, booking_id: UUID, reason: str, person: str, at: datetime)
             {
                 "at": at.isoformat(),
                 "person": person,
-                "reason": reason.strip(),
+                "reason": why,
                 "attention": booking.attention,
             }
         )

@@ -22,6 +22,17 @@ def returned(booking: Booking, **values: Any) -> Payment:
     return payment_for(booking, return_key_digest=digest(KEY), **values)
 
 
+def declined(chapa: RunningSandbox) -> tuple[Booking, Payment, str]:
+    """Return a booking, its first payment that failed, and the key of the page it leads back to."""
+    booking = BookingFactory.create()
+    first = start(booking, timezone.now())
+    chapa.faults.set({"webhook": "off", "callback": "off"})
+    key = (at_chapa(chapa, first).return_url or "").rsplit("/", 1)[1]
+    chapa.chapa.decline(at_chapa(chapa, first))
+    settle(first, timezone.now())
+    return booking, first, key
+
+
 def page(key: str = KEY) -> Any:
     return Client().get(f"/return/{key}")
 
@@ -226,12 +237,7 @@ def test_of_a_stay_that_is_over_nobody_is_asked() -> None:
 
 
 def test_who_paid_on_the_second_try_is_not_led_to_pay_again(chapa: RunningSandbox) -> None:
-    booking = BookingFactory.create()
-    first = start(booking, timezone.now())
-    chapa.faults.set({"webhook": "off", "callback": "off"})
-    key = (at_chapa(chapa, first).return_url or "").rsplit("/", 1)[1]
-    chapa.chapa.decline(at_chapa(chapa, first))
-    settle(first, timezone.now())
+    _, first, key = declined(chapa)
     browser = Client(enforce_csrf_checks=True)
     shown_before = browser.get(f"/return/{key}?since=1").content.decode()
     token = re.search(r'name="csrfmiddlewaretoken" value="(\w+)"', shown_before)
@@ -280,12 +286,7 @@ def csrf_post(client: Client, key: str, **fields: str) -> Any:
 
 
 def test_paying_again_opens_a_new_checkout_of_the_same_booking(chapa: RunningSandbox) -> None:
-    booking = BookingFactory.create()
-    first = start(booking, timezone.now())
-    chapa.faults.set({"webhook": "off", "callback": "off"})
-    key = (at_chapa(chapa, first).return_url or "").rsplit("/", 1)[1]
-    chapa.chapa.decline(at_chapa(chapa, first))
-    settle(first, timezone.now())
+    booking, first, key = declined(chapa)
 
     answer = csrf_post(Client(enforce_csrf_checks=True), key, amount="1.00", booking="x")
 

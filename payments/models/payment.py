@@ -122,5 +122,5 @@ class Payment(models.Model):
     @property
     def payable_url(self) -> str:
         """The checkout page while money is wanted there, otherwise nothing."""
-        is_payable = self.status == states.PENDING and not self.is_closed_early
-        return self.checkout_url if is_payable else ""
+        wanted = self.status == states.PENDING and self.link_closed_at is None
+        return self.checkout_url if wanted else ""

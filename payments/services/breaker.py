@@ -8,6 +8,7 @@ from django.conf import settings
 from django.db.models import QuerySet
 
 from core.errors import Unavailable
+from events.base import Context, RetryAfter
 from payments.chapa.wire import Opening, Outcome
 from payments.chapa.wire.patience import LONGEST_PATIENCE
 from payments.chapa.wire.reading import says_nothing
@@ -29,6 +30,12 @@ class GatewayUnavailable(Unavailable):
 def resting_for(at: datetime) -> timedelta | None:
     """Return how long nobody should ask: our key is refused, or Chapa is away; else None."""
     return key_refused_for(at) or away_for(at)
+
+
+def wait_for_chapa(context: Context) -> None:
+    """:raises RetryAfter: while nobody should ask, for as long."""
+    if (wait := resting_for(context.at)) is not None:
+        raise RetryAfter(wait, "Chapa is away, or refuses our key")
 
 
 def away_for(at: datetime) -> timedelta | None:

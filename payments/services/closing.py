@@ -18,6 +18,8 @@ from payments.settlement import NoAnswer
 
 # How long after it was opened a link can still be paid: Chapa's longest dashboard setting.
 LINK_LIFE = timedelta(minutes=60)
+#: After these a link may live.
+LEFT_OPEN = (Closing.UNKNOWN, Closing.CONFIG_ERROR)
 _GIVEN_UP = (states.FAILED, states.CANCELLED, states.EXPIRED)
 
 
@@ -59,7 +61,7 @@ def close_checkout(*, payment_id: UUID, at: datetime) -> Silence | None:
     verdict = settle_payment(payment_id=payment_id, at=at)
     if isinstance(verdict, NoAnswer):
         return Silence.NO_VERIFICATION
-    if closing in (Closing.UNKNOWN, Closing.CONFIG_ERROR):
+    if closing in LEFT_OPEN:
         return Silence.LINK_MAY_LIVE
     return None
 
@@ -92,10 +94,7 @@ def has_failed_links(reference: UUID, *, at: datetime) -> bool:
 
 def close_failed_links(reference: UUID, *, at: datetime) -> bool:
     """Close them, until Chapa leaves one open; return whether it answered about each."""
-    return all(
-        close_link(payment, at) not in (Closing.UNKNOWN, Closing.CONFIG_ERROR)
-        for payment in _failed_links(reference, at)
-    )
+    return all(close_link(payment, at) not in LEFT_OPEN for payment in _failed_links(reference, at))
 
 
 def expire_payment(*, payment_id: UUID, at: datetime) -> None:

@@ -6,13 +6,13 @@ from uuid import UUID
 import structlog
 from django.db import transaction
 
-from core.errors import Conflict, NotFound, ReasonMissing
+from core.errors import Conflict, NotFound, read_reason
 from events.outbox import record
 from payments import schedule, states
 from payments.events import PaymentAccepted, PaymentSucceeded
 from payments.models import LedgerEntry, Payment, Refund
 from payments.services.recording import Decision, captured, enter, move
-from payments.services.refund_rows import complete_refund, fail_refund, lock_refund
+from payments.services.refund_rows import complete_refund, fail_refund, has_room, lock_refund
 from payments.services.settling import PaymentUnknown
 
 log = structlog.get_logger(__name__)
@@ -56,7 +56,7 @@ def accept_payment(*, payment_id: UUID, reason: str, person: str, at: datetime) 
     :raises ReasonMissing: if no reason is given.
     :raises PaymentNotInReview: if it is not in review, or is ordered back already.
     """
-    decision = _decision(person, reason)
+    decision = Decision(person, read_reason(reason))
     with transaction.atomic():
         payment = Payment.objects.select_for_update().filter(id=payment_id).first()
         if payment is None:
@@ -90,7 +90,7 @@ def resolve_refund(
     :raises RefundEnded: if it succeeded, or a person said already that it was not sent; or if the
         money of a failed one was ordered back again, or is gone.
     """
-    decision = _decision(person, reason)
+    decision = Decision(person, read_reason(reason))
     with transaction.atomic():
         if not Refund.objects.filter(id=refund_id).exists():
             raise RefundUnknown
@@ -128,14 +128,8 @@ def _refuse_if_ended(refund: Refund, sent: bool) -> None:
         raise RefundEnded("A person said so before.")
     if failed and _is_ordered_again(refund):
         raise RefundEnded("Its money was ordered back again.")
-    if sent and refund.payment.refunded_amount + refund.amount > refund.payment.captured_amount:
+    if sent and not has_room(refund):
         raise RefundEnded("So much is not here any more: it was reversed, or went back before.")
-
-
-def _decision(person: str, reason: str) -> Decision:
-    if not reason.strip():
-        raise ReasonMissing("Say why.")
-    return Decision(person, reason.strip())
 
 
 def _is_ordered_again(refund: Refund) -> bool:

@@ -9,7 +9,7 @@ import structlog
 from django.db import transaction
 from django.db.models import Count, Q, QuerySet
 
-from core.errors import Conflict, NotFound, ReasonMissing
+from core.errors import Conflict, NotFound, read_reason
 from events.outbox import record
 from payments.events import StatementDiffered
 from payments.models import Statement, StatementDifference
@@ -102,8 +102,7 @@ def resolve_difference(
     :raises ReasonMissing: if no reason is given.
     :raises DifferenceNotOpen: if it is resolved already, or gone.
     """
-    if not reason.strip():
-        raise ReasonMissing("Say why.")
+    why = read_reason(reason)
     with transaction.atomic():
         row = StatementDifference.objects.select_for_update().filter(id=difference_id).first()
         if row is None:
@@ -115,7 +114,7 @@ def resolve_difference(
             {
                 "at": at.isoformat(),
                 "person": person,
-                "reason": reason.strip(),
+                "reason": why,
                 "here": row.here,
                 "there": row.there,
             }

@@ -85,6 +85,12 @@ def name_refund(refund: Refund, name: str) -> None:
     refund.gateway_reference = name
 
 
+def has_room(refund: Refund) -> bool:
+    """Return whether as much is left of what came as the order is for."""
+    payment = refund.payment
+    return payment.refunded_amount + refund.amount <= payment.captured_amount
+
+
 def complete_refund(refund: Refund, proof: GatewayCall | Decision, at: datetime) -> None:
     """Write down that the money of a locked order went back, and what the payment is then."""
     payment = refund.payment

@@ -21,6 +21,7 @@ from payments.services.refund_rows import (
     contradict_person,
     fail_refund,
     give_up_looking,
+    has_room,
     lock_refund,
     move_refund,
     name_refund,
@@ -94,7 +95,7 @@ def write_progress(
         case RefundProgress.REFUNDED if _is_another(refund, seen):
             # Whose money went is not known: never counted as this order's.
             put_in_doubt(refund, "another_amount")
-        case RefundProgress.REFUNDED if not _has_room(refund):
+        case RefundProgress.REFUNDED if not has_room(refund):
             # What went before, or a person said did, leaves less than that: it went twice.
             put_in_doubt(refund, "more_than_came")
         case RefundProgress.REFUNDED:
@@ -123,8 +124,3 @@ def _next_look(refund: Refund, seen: RefundVerification, at: datetime) -> dateti
 def _is_another(refund: Refund, seen: RefundVerification) -> bool:
     amount_differs = seen.amount is not None and seen.amount != refund.amount
     return amount_differs or seen.currency not in ("", refund.currency)
-
-
-def _has_room(refund: Refund) -> bool:
-    payment = refund.payment
-    return payment.refunded_amount + refund.amount <= payment.captured_amount
