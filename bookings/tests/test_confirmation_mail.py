@@ -191,6 +191,7 @@ def test_a_letter_that_is_no_longer_true_is_not_sent(postbox: Postbox) -> None:
     assert not Delivery.objects.filter(group=Group.MAIL).exists()
 
 
+@pytest.mark.crash
 def test_a_server_that_is_away_for_hours_kills_no_letter(
     postbox: Postbox, settings: Settings
 ) -> None:
@@ -209,6 +210,7 @@ def test_a_server_that_is_away_for_hours_kills_no_letter(
     assert len(postbox.letters) == 1
 
 
+@pytest.mark.crash
 def test_a_server_that_is_away_for_a_day_is_told_to_a_person(settings: Settings) -> None:
     settings.EMAIL_BACKEND = "django.core.mail.backends.smtp.EmailBackend"
     settings.EMAIL_HOST, settings.EMAIL_PORT = "127.0.0.1", free_port()

@@ -19,6 +19,7 @@ CLIENTS = 32
 WISHES = 5
 
 
+@pytest.mark.crash
 @pytest.mark.django_db(transaction=True)
 def test_overlapping_nights_are_never_held_twice_and_nobody_deadlocks() -> None:
     listing = ListingFactory.create()

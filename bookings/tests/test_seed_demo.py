@@ -24,7 +24,7 @@ MIDNIGHT = MORNING.replace(hour=0, minute=0)
 EVENING = MORNING + timedelta(hours=13)
 Payment = status.Payment
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.crash, pytest.mark.django_db]
 
 
 @pytest.fixture(scope="module", autouse=True)

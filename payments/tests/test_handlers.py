@@ -138,6 +138,7 @@ def test_no_answer_is_tried_again_and_planned_for_the_sweep(
     assert not Delivery.objects.exists()
 
 
+@pytest.mark.crash
 def test_what_a_webhook_tells_outlives_an_outage_of_a_day_and_then_a_person_hears_of_it(
     chapa: RunningSandbox, payment: Payment
 ) -> None:
@@ -189,6 +190,7 @@ def test_while_someone_else_asks_the_webhook_waits_uncounted(
     assert verified(chapa, payment) == 0
 
 
+@pytest.mark.crash
 @pytest.mark.parametrize("end", ["expired", "cancelled"])
 def test_a_given_up_link_is_closed_however_long_chapa_is_away(
     chapa: RunningSandbox, payment: Payment, end: str

@@ -29,7 +29,7 @@ from payments.services.settling import settle_payment
 from payments.tests.cast import RunningSandbox, at_chapa, ledger_of, verification_of
 from payments.tests.factories import NOW, PaymentFactory
 
-pytestmark = pytest.mark.django_db(transaction=True)
+pytestmark = [pytest.mark.crash, pytest.mark.django_db(transaction=True)]
 
 DAY = timedelta(days=1)
 

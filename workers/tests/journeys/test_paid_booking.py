@@ -62,8 +62,8 @@ def test_a_paid_booking_is_confirmed(
         (1, False, "afterwards"),
         (3, False, "afterwards"),
         (3, False, "meanwhile"),
-        (30, False, "meanwhile"),
-        (10, True, "afterwards"),
+        pytest.param(30, False, "meanwhile", marks=pytest.mark.crash),
+        pytest.param(10, True, "afterwards", marks=pytest.mark.crash),
         (10, True, "meanwhile"),
     ],
 )
@@ -83,7 +83,7 @@ def test_however_often_the_webhook_comes_everything_happens_once(
     done = Signal()
 
     def work() -> None:
-        while not done.wait(0.01):
+        while not done.wait(0.05):
             drain()
             check_due_payments(timezone.now)
         connection.close()

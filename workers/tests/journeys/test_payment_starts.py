@@ -20,6 +20,8 @@ from payments.models import Payment
 from payments.tests.factories import PaymentFactory
 from workers.tests.journeys.conftest import Client, held_stay
 
+pytestmark = pytest.mark.crash
+
 
 def start_at_once(
     traveller: Client, booking_ids: list[str], keys: list[str]

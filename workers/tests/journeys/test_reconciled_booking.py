@@ -16,6 +16,8 @@ from payments.services.reconciling import check_due_payments
 from workers.tests.journeys.cast import clock_at
 from workers.tests.journeys.conftest import Client, Pay, held_stay, transaction_of
 
+pytestmark = pytest.mark.crash
+
 
 @pytest.fixture(autouse=True)
 def nobody_tells(chapa: RunningSandbox) -> None:

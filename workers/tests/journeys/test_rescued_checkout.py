@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from datetime import timedelta
 
+import pytest
 from django.core import mail
 from django.utils import timezone
 
@@ -17,6 +18,8 @@ from workers.tests.journeys.conftest import (
     held_stay,
     transaction_of,
 )
+
+pytestmark = pytest.mark.crash
 
 Drain = Callable[[], int]
 
