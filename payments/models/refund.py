@@ -57,6 +57,12 @@ class Refund(models.Model):
                 name="payments_one_system_refund",
                 condition=Q(source="system") & ~Q(state="failed"),
             ),
+            # Looked at by one name, two orders would end together.
+            models.UniqueConstraint(
+                fields=["gateway_reference"],
+                name="payments_refund_name_once",
+                condition=~Q(gateway_reference=""),
+            ),
         ]
         indexes: ClassVar = [
             models.Index(

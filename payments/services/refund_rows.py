@@ -79,7 +79,6 @@ def name_refund(refund: Refund, name: str) -> None:
         return
     others = Refund.objects.filter(gateway_reference=name).exclude(id=refund.id)
     if Payment.objects.filter(gateway_reference=name).exists() or others.exists():
-        # Looked at by it, two orders would end together.
         log.error("refund.name_of_another", refund_id=str(refund.id))
         return
     refund.gateway_reference = name

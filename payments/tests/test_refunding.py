@@ -182,6 +182,9 @@ def test_a_name_that_is_not_its_own_is_not_taken() -> None:
 
     assert [refund.gateway_reference for refund in refunds] == ["RF1", "", "", ""]
     assert {refund.state for refund in refunds} == {"submitted"}
+    with pytest.raises(IntegrityError, match="payments_refund_name_once"), transaction.atomic():
+        # As of one that heard it at the same moment.
+        Refund.objects.filter(id=refunds[1].id).update(gateway_reference="RF1")
 
 
 @pytest.mark.parametrize("submitted", [RefundSubmitted.UNKNOWN, RefundSubmitted.USED_BEFORE])

@@ -16,6 +16,7 @@ GUARDS: Final = (
     "payments_entry_proven",
     "payments_refund_positive",
     "payments_one_system_refund",
+    "payments_refund_name_once",
     "payments_gatewaycall_append_only",
     "payments_ledgerentry_append_only",
     "payments_gatewaycall_kept",
