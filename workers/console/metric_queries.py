@@ -2,6 +2,8 @@
 
 from dataclasses import dataclass
 
+from payments.services.comparing import MOST_DAYS_BACK
+
 
 @dataclass(frozen=True)
 class MetricQuery:
@@ -159,10 +161,16 @@ _TRADE = (
            where gone_at is null and resolved_at is null group by 1""",
     ),
     MetricQuery(
-        (),
-        {"guzo_statement_compared_seconds": "Seconds since Chapa's list was last compared"},
-        """select greatest(0, extract(epoch from %(now)s - max(finished_at)))
-           from payments_statement where state = 'compared' having max(finished_at) is not null""",
+        ("days",),
+        {
+            "guzo_statement_compared_seconds": "Seconds since Chapa's list was last compared, "
+            "any days of it, and as many as are once a week"
+        },
+        f"""select days, greatest(0, extract(epoch from %(now)s - max(finished_at)))
+            from payments_statement
+            join (values ('any', 0), ('many', {MOST_DAYS_BACK.days})) of_days(days, at_least)
+                on until - since >= at_least
+            where state = 'compared' group by 1""",  # noqa: S608
     ),
     MetricQuery(
         ("status",),

@@ -218,17 +218,19 @@ def test_beat_compares_many_days_too(chapa: RunningSandbox) -> None:
 def test_metrics_count_what_is_open_and_the_time_since_it_was_compared() -> None:
     a_difference()
     a_difference(resolved_at=NOW)
-    Statement.objects.create(
-        since="2026-05-01",
-        until="2026-05-04",
-        mode="test",
-        state="compared",
-        started_at=NOW,
-        reads_back_to=NOW,
-        finished_at=timezone.now() - timedelta(hours=1),
-    )
+    for since, hours in (("2026-05-01", 1), ("2026-03-05", 100)):
+        Statement.objects.create(
+            since=since,
+            until="2026-05-04",
+            mode="test",
+            state="compared",
+            started_at=NOW,
+            reads_back_to=NOW,
+            finished_at=timezone.now() - timedelta(hours=hours),
+        )
 
     told = APIClient().get("/metrics").content.decode()
 
     assert 'guzo_statement_differences{kind="missing_here"} 1.0' in told
-    assert "guzo_statement_compared_seconds 36" in told
+    assert 'guzo_statement_compared_seconds{days="any"} 36' in told
+    assert 'guzo_statement_compared_seconds{days="many"} 3600' in told
