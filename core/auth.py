@@ -1,6 +1,8 @@
 from typing import Any
 
+from django.utils import timezone
 from knox.auth import TokenAuthentication
+from knox.models import AuthToken
 from rest_framework.exceptions import AuthenticationFailed
 from rest_framework.request import Request
 
@@ -13,6 +15,10 @@ class BearerAuthentication(TokenAuthentication):  # type: ignore[misc]
         if not request.META.get("HTTP_AUTHORIZATION", "").isascii():
             raise AuthenticationFailed
         return super().authenticate(request)
+
+    def _cleanup_token(self, auth_token: AuthToken) -> bool:
+        # knox looks at every request for others of the user that have expired; `prune` does.
+        return auth_token.expiry is not None and auth_token.expiry < timezone.now()
 
     def authenticate_header(self, request: Request) -> str:
         return "Bearer"
