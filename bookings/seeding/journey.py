@@ -42,6 +42,7 @@ class Journey:
         self.wait(timedelta(minutes=2))
         opened = checkout.open_payment(
             reference=self.booking.id,
+            earlier=checkout.lock_payments(self.booking.id),
             payer=self.booking.traveller,
             owed=self.booking.total,
             title=f"{self.booking.listing.name} {self.booking.code}",

@@ -147,13 +147,14 @@ def _open(
     if booking.status != Booking.Status.HELD or booking.hold_expires_at <= at:
         raise BookingNotPayable(f"It is {_condition(booking)}. Book again.")
     _give_time_to_pay(booking, at)
-    earlier = status.all_for(booking.id)
+    earlier = checkout.lock_payments(booking.id)
     if any(payment.is_paid for payment in earlier):
         raise BookingNotPayable("It is paid; the confirmation is on its way.")
     if _is_exhausted(earlier):
         raise TooManyPayments(f"{MOST_PAYMENTS} were started for this booking. Book again.")
     opened = checkout.open_payment(
         reference=booking.id,
+        earlier=earlier,
         payer=traveller,
         owed=booking.total,
         title=f"{booking.listing.name} {booking.code}",

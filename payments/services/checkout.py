@@ -1,6 +1,6 @@
 """Open a payment and its checkout page at Chapa."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
@@ -38,6 +38,9 @@ __all__ = [
 ]
 
 
+_MONEY_CAME = (states.SUCCEEDED, states.PARTIALLY_REFUNDED, states.IN_REVIEW)
+
+
 class AmountNotCollectable(Conflict):
     """Chapa does not collect this amount at once."""
 
@@ -72,6 +75,7 @@ def waiting_slot(at: datetime) -> Iterator[bool]:
 def open_payment(
     *,
     reference: UUID,
+    earlier: Sequence[Payment],
     payer: User,
     owed: Money,
     title: str,
@@ -83,16 +87,16 @@ def open_payment(
     Return the open payment of a reference, or make one, leased, with its event. One whose page was
     closed before money came is given up for it.
 
-    Call inside the transaction that holds the lock of what is paid for. `wait_for_rescue`: nobody
-    will open the checkout in this request; the handler does it at once.
+    Call inside the transaction that holds the lock of what is paid for, with what `lock_payments`
+    returned there. `wait_for_rescue`: nobody will open the checkout in this request; the handler
+    does it at once.
 
     :raises GatewayUnavailable: while Chapa refuses our key; nothing is made.
     :raises AmountNotCollectable: above `LARGEST_AMOUNT`; nothing is made.
     """
     if owed.amount > LARGEST_AMOUNT:
         raise AmountNotCollectable(f"At most {LARGEST_AMOUNT:,} {owed.currency}.")
-    mine = Payment.objects.select_for_update().filter(reference=reference)
-    existing = mine.filter(status__in=states.OPEN).first()
+    existing = next((each for each in earlier if each.status in states.OPEN), None)
     if existing is not None and not existing.is_closed_early:
         return OpenedPayment(existing, is_new=False)
     if (wait := starting_refused_for(at)) is not None:
@@ -132,10 +136,12 @@ def open_checkout(*, payment_id: UUID, at: datetime) -> Opening:
     to have arrived on one, nothing is opened, and that is `UNKNOWN`. Gives back the lease.
     """
     payment = Payment.objects.select_related("payer").get(id=payment_id)
-    close_older_checkouts(payment, at)
-    if _money_came_before(payment):
-        Payment.objects.filter(id=payment_id).update(asking_until=None)
-        return Opening.UNKNOWN
+    others = Payment.objects.filter(reference=payment.reference).exclude(id=payment_id)
+    if others.exists():
+        close_older_checkouts(payment, at)
+        if others.filter(status__in=_MONEY_CAME).exists():
+            Payment.objects.filter(id=payment_id).update(asking_until=None)
+            return Opening.UNKNOWN
     return_key = new_secret()
     answer = gateway.initialize(payment, _request(payment, return_key), at)
     with transaction.atomic():
@@ -152,12 +158,6 @@ def lock_payments(reference: UUID) -> list[Payment]:
     return list(
         Payment.objects.select_for_update().filter(reference=reference).order_by("created_at", "id")
     )
-
-
-def _money_came_before(payment: Payment) -> bool:
-    here = (states.SUCCEEDED, states.PARTIALLY_REFUNDED, states.IN_REVIEW)
-    others = Payment.objects.filter(reference=payment.reference).exclude(id=payment.id)
-    return others.filter(status__in=here).exists()
 
 
 def _request(payment: Payment, return_key: str) -> CheckoutRequest:

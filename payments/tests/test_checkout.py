@@ -20,6 +20,7 @@ from payments.services.checkout import (
     Opening,
     _write_opening,
     find_payment_by_return_key,
+    lock_payments,
     open_checkout,
     open_payment,
     waiting_slot,
@@ -274,6 +275,7 @@ def test_an_open_payment_is_returned_instead_of_a_second_one() -> None:
         with transaction.atomic():
             opened = open_payment(
                 reference=reference,
+                earlier=lock_payments(reference),
                 payer=payer,
                 owed=Money(Decimal("3700.00"), "ETB"),
                 title="Place 1",

@@ -43,6 +43,7 @@ def payment(settings: Any) -> Any:
         booking = holding.hold_booking(stay=stay, traveller=traveller, request_key=None, at=NOW)
         return open_payment(
             reference=booking.id,
+            earlier=(),
             payer=traveller,
             owed=booking.total,
             title="A stay",
