@@ -46,6 +46,19 @@ def test_every_hazard_is_told_once_with_its_proof() -> None:
     assert [number for number, *_, proof in rows if ".py::test_" not in proof] == []
 
 
+def test_a_hazard_says_which_of_its_proofs_only_the_crash_tests_run() -> None:
+    page = (PROJECT / "docs" / "hazards.md").read_text()
+    named = re.findall(r"`([\w/]+\.py)::test_\w+`( \(crash\))?", page)
+    slow = {
+        file
+        for file, _ in named
+        if re.search(r"^pytestmark = .*mark\.crash", (PROJECT / file).read_text(), re.MULTILINE)
+    }
+
+    assert slow
+    assert [file for file, told in named if file in slow and not told] == []
+
+
 def test_every_promise_of_security_names_its_proof() -> None:
     promises = (PROJECT / "docs" / "security.md").read_text().split("## Promises")[1]
     rows = re.findall(
