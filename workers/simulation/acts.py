@@ -169,10 +169,10 @@ def repair(world: World) -> None:
 
 
 def heal(world: World) -> None:
-    """End every trouble; what is charged for one payment stays as it is."""
-    refunds = world.chapa.faults.now.test_refunds
+    """End every trouble; how refunds end and what is charged for one payment stay as they are."""
+    now = world.chapa.faults.now
     world.chapa.faults.clear()
-    world.chapa.faults.set({"test_refunds": refunds})
+    world.chapa.faults.set({"test_refunds": now.test_refunds, "refund_end": now.refund_end})
     for tx_ref, claim in world.claims.items():
         world.chapa.faults.set_for(tx_ref, {"claim": claim})
 

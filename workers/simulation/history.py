@@ -9,7 +9,7 @@ from unittest.mock import patch
 from core.errors import Refusal
 from payments.chapa.sandbox.server import RunningSandbox
 from payments.chapa.sandbox.transactions import NotAllowed
-from workers.simulation import acts, loops, verdict
+from workers.simulation import acts, loops, statement, verdict
 from workers.simulation.world import HandClock, NothingToDo, World, new_seeded_id, new_world
 
 _FEWEST_STEPS, _MOST_STEPS = 10, 40
@@ -41,7 +41,7 @@ def live(seed: int, clock: HandClock, chapa: RunningSandbox) -> World:
             _begin(world)
             for _ in range(world.dice.randint(_FEWEST_STEPS, _MOST_STEPS)):
                 _step(world)
-            wrong = _settle_down(world) or verdict.find_wrong(world)
+            wrong = _settle_down(world) or verdict.find_wrong(world) or statement.find_wrong(world)
         except Exception as trouble:
             raise HistoryBroken(
                 _report(world, [f"{type(trouble).__name__}: {trouble}"])
@@ -52,11 +52,16 @@ def live(seed: int, clock: HandClock, chapa: RunningSandbox) -> World:
 
 
 def _begin(world: World) -> None:
-    """Most histories have faults by chance from the start; in some Chapa refunds nothing."""
+    """
+    Most histories have faults by chance from the start; in some Chapa refunds nothing, or the
+    money comes back to it in the end.
+    """
     refunds = "on" if world.dice.random() < 0.8 else "off"
-    world.chapa.faults.set({"test_refunds": refunds})
+    dice = random.Random(f"refunds of {world.seed}")  # noqa: S311  (repeatable, not secret)
+    [end] = dice.choices(("refunded", "reversed"), weights=(5, 1))
+    world.chapa.faults.set({"test_refunds": refunds, "refund_end": end})
     rate = world.dice.choice((0.0, 0.1, 0.3))
-    world.tell(f"refunds {refunds}, {rate:.0%} of all calls in trouble")
+    world.tell(f"refunds {refunds}, in the end {end}, {rate:.0%} of all calls in trouble")
     if rate:
         world.chapa.faults.leave_to_chance(seed=world.seed, rate=rate)
 

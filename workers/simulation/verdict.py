@@ -104,7 +104,7 @@ def _wrong_about_refunds(world: World, there: Transaction, payment: Payment) -> 
         went = payment.captured_amount
     if payment.refunded_amount - by_hand_sum > went:
         wrong.append(f"{payment.refunded_amount} counts as sent back, and Chapa sent {went}")
-    if went > payment.refunded_amount and not _is_before_a_person(payment):
+    if went > payment.refunded_amount and not is_before_a_person(payment):
         wrong.append(f"Chapa sent {went} back, and {payment.refunded_amount} counts as that")
     return wrong
 
@@ -114,7 +114,7 @@ def _wrong_about_rest(payment: Payment) -> list[str]:
     if booking.paid_by == payment.id and booking.status == "cancelled":
         return _wrong_about_terms(booking, payment)
     left = payment.captured_amount - payment.refunded_amount
-    if left <= 0 or _is_before_a_person(payment):
+    if left <= 0 or is_before_a_person(payment):
         return []
     if booking.paid_by == payment.id and booking.status == "confirmed":
         return []
@@ -130,7 +130,8 @@ def _wrong_about_terms(booking: Booking, payment: Payment) -> list[str]:
     return [f"{went} goes back of a stay whose terms give {owed}"] if went < owed else []
 
 
-def _is_before_a_person(payment: Payment) -> bool:
+def is_before_a_person(payment: Payment) -> bool:
+    """Return whether somebody is told that its money needs a decision."""
     return (
         payment.status == Payment.Status.IN_REVIEW
         or payment.refunds.filter(state__in=_BEFORE_A_PERSON).exists()
