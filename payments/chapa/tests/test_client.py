@@ -123,7 +123,8 @@ def test_an_answer_that_drips_is_given_up_in_time(make_client: MakeClient, start
         evidence = trouble_of(client)
 
         assert evidence["problem"] == "answer too slow"
-        assert 0.15 < time.monotonic() - began < 1
+        # All of it would take ten seconds.
+        assert 0.15 < time.monotonic() - began < 5
 
 
 def test_a_body_that_drips_for_ever_holds_no_thread(make_client: MakeClient) -> None:
