@@ -105,7 +105,7 @@ def _ask_rescue(event: PaymentInitiated, context: Context) -> Answer | None:
         raise RetryAfter(_pause(context), f"no answer: {silence}") from silence
     if answer.seen.outcome is Outcome.NOT_FOUND:
         # Chapa never heard of it, so the same reference can still be used. We have the lease.
-        opening = open_checkout(payment_id=payment.id, at=context.at)
+        opening = open_checkout(payment, at=context.at)
         if opening in (Opening.UNKNOWN, Opening.CONFIG_ERROR):
             raise RetryAfter(_pause(context), f"not opened: {opening.value}")
     return answer

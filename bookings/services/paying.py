@@ -85,7 +85,7 @@ def start_payment(
             return PaymentStart(opened.payment, _how(opened.payment))
         if not may_wait:
             return PaymentStart(opened.payment, Started.OUTCOME_UNKNOWN)
-        result = checkout.open_checkout(payment_id=opened.payment.id, at=at)
+        result = checkout.open_checkout(opened.payment, at=at)
     match result:
         case checkout.Opening.REFUSED:
             raise GatewayRefused("Nothing was charged. Start another payment, or tell us.")

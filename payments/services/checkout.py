@@ -128,24 +128,23 @@ def open_payment(
     return OpenedPayment(payment, is_new=True)
 
 
-def open_checkout(*, payment_id: UUID, at: datetime) -> Opening:
+def open_checkout(payment: Payment, *, at: datetime) -> Opening:
     """
     Ask Chapa for the checkout page of a leased payment and write down what came of it.
 
     Older links of the same reference that could still be paid are closed first. If money turns out
     to have arrived on one, nothing is opened, and that is `UNKNOWN`. Gives back the lease.
     """
-    payment = Payment.objects.select_related("payer").get(id=payment_id)
-    others = Payment.objects.filter(reference=payment.reference).exclude(id=payment_id)
+    others = Payment.objects.filter(reference=payment.reference).exclude(id=payment.id)
     if others.exists():
         close_older_checkouts(payment, at)
         if others.filter(status__in=_MONEY_CAME).exists():
-            Payment.objects.filter(id=payment_id).update(asking_until=None)
+            Payment.objects.filter(id=payment.id).update(asking_until=None)
             return Opening.UNKNOWN
     return_key = new_secret()
     answer = gateway.initialize(payment, _request(payment, return_key), at)
     with transaction.atomic():
-        _write_opening(payment_id, answer, return_key, at)
+        _write_opening(payment.id, answer, return_key, at)
     return answer.opening
 
 

@@ -197,12 +197,12 @@ def test_a_wish_ends_with_the_next_answer() -> None:
 def test_what_one_payment_heard_all_keep_to(chapa: RunningSandbox, trouble: str) -> None:
     payments = [PaymentFactory.create(checkout_url="") for _ in range(5)]
     for payment in payments[1:]:
-        open_checkout(payment_id=payment.id, at=NOW)
+        open_checkout(payment, at=NOW)
     chapa.faults.set({"verify": "429 later" if trouble == "verify" else "ok"})
     later = NOW + timedelta(seconds=61)
     if trouble == "initialize":
         chapa.faults.set({"initialize": "429 later"})
-        open_checkout(payment_id=payments[0].id, at=later)
+        open_checkout(payments[0], at=later)
 
     for waited_s in (0, 31, 62, 119):
         at = later + timedelta(seconds=waited_s)
@@ -236,7 +236,7 @@ def test_while_chapa_is_away_three_ask_at_a_time(chapa: RunningSandbox) -> None:
 def test_a_sweep_asks_once_each_time_the_wait_is_over(chapa: RunningSandbox) -> None:
     payments = [PaymentFactory.create(checkout_url="", next_check_at=NOW) for _ in range(3)]
     for payment in payments:
-        open_checkout(payment_id=payment.id, at=NOW - KEY_REFUSED_FOR)
+        open_checkout(payment, at=NOW - KEY_REFUSED_FOR)
     chapa.faults.set({"verify": "401"})
 
     def sweep(seconds: int) -> dict[str, int]:

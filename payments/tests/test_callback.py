@@ -186,7 +186,7 @@ def test_many_callbacks_in_ten_seconds_make_us_ask_twice_at_most(
     chapa: RunningSandbox,
 ) -> None:
     payment = PaymentFactory.create(checkout_url="", next_check_at=NOW + timedelta(minutes=1))
-    open_checkout(payment_id=payment.id, at=NOW)
+    open_checkout(payment, at=NOW)
 
     for number in range(200):
         at = NOW + timedelta(seconds=number / 20)
@@ -202,7 +202,7 @@ def test_many_callbacks_in_ten_seconds_make_us_ask_twice_at_most(
 @pytest.mark.django_db(transaction=True)
 def test_crowds_of_callbacks_and_sweeps_at_once_make_us_ask_once(chapa: RunningSandbox) -> None:
     payment = PaymentFactory.create(checkout_url="", next_check_at=NOW + timedelta(minutes=1))
-    open_checkout(payment_id=payment.id, at=NOW)
+    open_checkout(payment, at=NOW)
 
     def crowd(number: int) -> None:
         for _ in range(20):
@@ -219,7 +219,7 @@ def test_a_forged_success_for_an_unpaid_payment_ends_as_nothing(
     client: Client, chapa: RunningSandbox, drain: Callable[[], int]
 ) -> None:
     payment = PaymentFactory.create(checkout_url="", next_check_at=None)
-    open_checkout(payment_id=payment.id, at=NOW)
+    open_checkout(payment, at=NOW)
 
     client.get(f"{URL}?trx_ref={payment.tx_ref}&ref_id=AP1&status=success")
     check_due_payments(timezone.now)

@@ -51,7 +51,7 @@ def short_patience(chapa: RunningSandbox) -> Iterator[None]:
 def test_an_opened_checkout_has_its_page_and_gives_the_lease_back(
     chapa: RunningSandbox, unopened: Payment
 ) -> None:
-    opening = open_checkout(payment_id=unopened.id, at=NOW)
+    opening = open_checkout(unopened, at=NOW)
 
     payment = Payment.objects.get()
     assert opening is Opening.OPENED
@@ -63,7 +63,7 @@ def test_an_opened_checkout_has_its_page_and_gives_the_lease_back(
 def test_chapa_is_told_what_is_owed_and_where_to_come_back_to(
     chapa: RunningSandbox, unopened: Payment
 ) -> None:
-    open_checkout(payment_id=unopened.id, at=NOW)
+    open_checkout(unopened, at=NOW)
 
     there = at_chapa(chapa, unopened)
     assert (there.amount, there.currency) == (unopened.owed.amount, "ETB")
@@ -74,7 +74,7 @@ def test_chapa_is_told_what_is_owed_and_where_to_come_back_to(
 
 
 def test_the_return_key_is_kept_as_a_digest_only(chapa: RunningSandbox, unopened: Payment) -> None:
-    open_checkout(payment_id=unopened.id, at=NOW)
+    open_checkout(unopened, at=NOW)
 
     key = (at_chapa(chapa, unopened).return_url or "").rsplit("/", 1)[1]
     row = Payment.objects.values().get()
@@ -104,7 +104,7 @@ def test_silence_at_the_counter_leaves_the_payment_pending(
 ) -> None:
     chapa.faults.set({"initialize": fault})
 
-    assert open_checkout(payment_id=unopened.id, at=NOW) is opening
+    assert open_checkout(unopened, at=NOW) is opening
 
     payment = Payment.objects.get()
     assert (payment.status, payment.checkout_url, payment.asking_until) == ("pending", "", None)
@@ -117,7 +117,7 @@ def test_a_page_on_another_host_is_not_taken_and_an_alarm(
 ) -> None:
     settings.CHAPA_CHECKOUT_HOSTS = ["checkout.chapa.co"]
 
-    assert open_checkout(payment_id=unopened.id, at=NOW) is Opening.UNKNOWN
+    assert open_checkout(unopened, at=NOW) is Opening.UNKNOWN
 
     assert Payment.objects.get().checkout_url == ""
     (alarm,) = [each.getMessage() for each in caplog.records if each.levelname == "ERROR"]
@@ -129,7 +129,7 @@ def test_a_page_on_another_host_is_not_taken_and_an_alarm(
 def test_a_refusal_with_reasons_fails_the_payment(chapa: RunningSandbox, unopened: Payment) -> None:
     chapa.faults.set({"initialize": "object"})
 
-    assert open_checkout(payment_id=unopened.id, at=NOW) is Opening.REFUSED
+    assert open_checkout(unopened, at=NOW) is Opening.REFUSED
 
     payment = Payment.objects.get()
     assert (payment.status, payment.failure_reason) == ("failed", "gateway_refused")
@@ -137,10 +137,10 @@ def test_a_refusal_with_reasons_fails_the_payment(chapa: RunningSandbox, unopene
 
 
 def test_a_used_reference_keeps_the_page_it_has(chapa: RunningSandbox, unopened: Payment) -> None:
-    open_checkout(payment_id=unopened.id, at=NOW)
+    open_checkout(unopened, at=NOW)
     first = Payment.objects.get()
 
-    assert open_checkout(payment_id=unopened.id, at=NOW) is Opening.USED_BEFORE
+    assert open_checkout(unopened, at=NOW) is Opening.USED_BEFORE
 
     again = Payment.objects.get()
     assert (again.checkout_url, again.return_key_digest) == (
@@ -157,7 +157,7 @@ def test_an_answer_that_comes_after_the_money_leaves_the_status_alone(
     write(answer_about(unopened, Outcome.PAID))
     chapa.faults.set({"initialize": says})
 
-    open_checkout(payment_id=unopened.id, at=NOW)
+    open_checkout(unopened, at=NOW)
 
     payment = Payment.objects.get()
     assert (payment.status, payment.failure_reason) == ("succeeded", "")
@@ -190,11 +190,11 @@ def test_older_links_of_the_booking_are_closed_before_a_new_one_opens(
     chapa: RunningSandbox, unopened: Payment
 ) -> None:
     older = PaymentFactory.create(reference=unopened.reference, status="expired", checkout_url="")
-    open_checkout(payment_id=older.id, at=NOW)
+    open_checkout(older, at=NOW)
     stranger = PaymentFactory.create(status="failed", checkout_url="")
-    open_checkout(payment_id=stranger.id, at=NOW)
+    open_checkout(stranger, at=NOW)
 
-    open_checkout(payment_id=unopened.id, at=NOW + timedelta(minutes=1))
+    open_checkout(unopened, at=NOW + timedelta(minutes=1))
 
     assert at_chapa(chapa, older).link_expired
     assert not at_chapa(chapa, stranger).link_expired
@@ -207,11 +207,11 @@ def test_no_second_page_opens_while_the_first_turns_out_to_be_paid(
     chapa: RunningSandbox, unopened: Payment
 ) -> None:
     older = PaymentFactory.create(reference=unopened.reference, status="failed", checkout_url="")
-    open_checkout(payment_id=older.id, at=NOW)
+    open_checkout(older, at=NOW)
     chapa.faults.set({"webhook": "off", "callback": "off"})
     chapa.chapa.pay(at_chapa(chapa, older))
 
-    assert open_checkout(payment_id=unopened.id, at=NOW + timedelta(minutes=1)) is Opening.UNKNOWN
+    assert open_checkout(unopened, at=NOW + timedelta(minutes=1)) is Opening.UNKNOWN
 
     older.refresh_from_db()
     unopened.refresh_from_db()
@@ -225,10 +225,10 @@ def test_what_chapa_leaves_open_of_an_older_page_stops_nobody(
     chapa: RunningSandbox, unopened: Payment, faults: dict[str, str]
 ) -> None:
     older = PaymentFactory.create(reference=unopened.reference, status="failed", checkout_url="")
-    open_checkout(payment_id=older.id, at=NOW)
+    open_checkout(older, at=NOW)
     chapa.faults.set(faults)
 
-    assert open_checkout(payment_id=unopened.id, at=NOW + timedelta(minutes=1)) is Opening.OPENED
+    assert open_checkout(unopened, at=NOW + timedelta(minutes=1)) is Opening.OPENED
 
 
 def test_a_link_that_chapa_does_not_know_does_not_count_as_closed(chapa: RunningSandbox) -> None:
@@ -253,14 +253,14 @@ def test_a_link_that_chapa_does_not_know_does_not_count_as_closed(chapa: Running
 def test_closing_tells_what_chapa_left_open(
     chapa: RunningSandbox, unopened: Payment, faults: dict[str, str], silence: Silence | None
 ) -> None:
-    open_checkout(payment_id=unopened.id, at=NOW)
+    open_checkout(unopened, at=NOW)
     chapa.faults.set(faults)
 
     assert close_checkout(payment_id=unopened.id, at=NOW) == silence
 
 
 def test_closing_while_someone_asks_is_refused(unopened: Payment) -> None:
-    open_checkout(payment_id=unopened.id, at=NOW)
+    open_checkout(unopened, at=NOW)
     take_lease(unopened.id, NOW)
 
     with pytest.raises(PaymentBusy):

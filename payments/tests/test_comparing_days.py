@@ -49,7 +49,7 @@ def quiet(chapa: RunningSandbox) -> None:
 def paid(chapa: RunningSandbox) -> Payment:
     at = timezone.now()
     payment = PaymentFactory.create(checkout_url="", created_at=at)
-    open_checkout(payment_id=payment.id, at=at)
+    open_checkout(payment, at=at)
     chapa.chapa.pay(at_chapa(chapa, payment))
     settle_payment(payment_id=payment.id, at=at)
     payment.refresh_from_db()
@@ -128,7 +128,7 @@ def test_money_that_came_and_went_before_we_looked_is_no_difference(
 ) -> None:
     at = timezone.now()
     payment = PaymentFactory.create(checkout_url="", created_at=at)
-    open_checkout(payment_id=payment.id, at=at)
+    open_checkout(payment, at=at)
     chapa.chapa.pay(at_chapa(chapa, payment))
     getattr(chapa.chapa, way)(at_chapa(chapa, payment))
     settle_payment(payment_id=payment.id, at=at)
@@ -528,7 +528,7 @@ def test_what_went_back_weeks_later_is_found(chapa: RunningSandbox) -> None:
 def test_money_that_came_after_the_last_look_is_found(chapa: RunningSandbox) -> None:
     at = timezone.now()
     payment = PaymentFactory.create(checkout_url="", created_at=at)
-    open_checkout(payment_id=payment.id, at=at)
+    open_checkout(payment, at=at)
     Payment.objects.update(status="expired", next_check_at=None)
     at_night(at + timedelta(days=8))
     chapa.chapa.pay(at_chapa(chapa, payment))

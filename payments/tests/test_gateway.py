@@ -20,7 +20,7 @@ from payments.tests.factories import NOW, PaymentFactory
 
 # How each call of the front is made: one that is added and not here fails below.
 CALLS: dict[str, Callable[[Payment, Refund], object]] = {
-    "initialize": lambda payment, _: open_checkout(payment_id=payment.id, at=NOW),
+    "initialize": lambda payment, _: open_checkout(payment, at=NOW),
     "verify": lambda payment, _: gateway.verify(payment, NOW),
     "cancel": lambda payment, _: gateway.cancel(payment, NOW),
     "refund": lambda _, order: gateway.refund(order, NOW),
@@ -73,7 +73,7 @@ def test_a_checkout_is_not_opened_inside_a_transaction(chapa: RunningSandbox) ->
     payment = PaymentFactory.create(checkout_url="")
 
     with pytest.raises(NetworkInTransaction), transaction.atomic():
-        open_checkout(payment_id=payment.id, at=NOW)
+        open_checkout(payment, at=NOW)
 
     assert chapa.store.called_references() == []
 
@@ -90,7 +90,7 @@ def test_a_refused_ask_gives_the_lease_back() -> None:
 
 def test_every_call_leaves_evidence_that_names_nobody(chapa: RunningSandbox) -> None:
     payment = PaymentFactory.create(checkout_url="", payer__first_name="Tigist")
-    open_checkout(payment_id=payment.id, at=NOW)
+    open_checkout(payment, at=NOW)
     chapa.chapa.pay(at_chapa(chapa, payment))
     settle_payment(payment_id=payment.id, at=NOW)
     close_link(payment, NOW)

@@ -33,7 +33,7 @@ from payments.tests.factories import NOW, PaymentFactory
 @pytest.fixture
 def payment(chapa: RunningSandbox) -> Payment:
     payment = PaymentFactory.create(checkout_url="")
-    open_checkout(payment_id=payment.id, at=NOW)
+    open_checkout(payment, at=NOW)
     chapa.faults.set({"webhook": "off", "callback": "off"})
     return payment
 

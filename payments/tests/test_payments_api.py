@@ -109,7 +109,7 @@ def test_verify_takes_no_fields(client_of: ClientOf) -> None:
 
 def opened(chapa: RunningSandbox) -> Payment:
     payment = PaymentFactory.create(checkout_url="")
-    open_checkout(payment_id=payment.id, at=NOW)
+    open_checkout(payment, at=NOW)
     chapa.faults.set({"webhook": "off", "callback": "off"})
     return payment
 

@@ -36,7 +36,7 @@ def clock_at(at: datetime) -> Callable[[], datetime]:
 
 def opened(chapa: RunningSandbox, **values: object) -> Payment:
     payment = PaymentFactory.create(checkout_url="", **values)
-    open_checkout(payment_id=payment.id, at=NOW)
+    open_checkout(payment, at=NOW)
     assert at_chapa(chapa, payment)
     return payment
 

@@ -38,7 +38,7 @@ DAY = timedelta(days=1)
 def payment(chapa: RunningSandbox) -> Payment:
     chapa.faults.set({"webhook": "off", "callback": "off", "test_refunds": "on"})
     payment = PaymentFactory.create(checkout_url="")
-    open_checkout(payment_id=payment.id, at=NOW)
+    open_checkout(payment, at=NOW)
     chapa.chapa.pay(at_chapa(chapa, payment))
     settle_payment(payment_id=payment.id, at=NOW)
     payment.refresh_from_db()

@@ -33,7 +33,7 @@ def write_one(answers: list[Answer], number: int) -> Verdict:
 
 def paid_payment(chapa: RunningSandbox) -> Payment:
     payment = PaymentFactory.create(checkout_url="")
-    open_checkout(payment_id=payment.id, at=NOW)
+    open_checkout(payment, at=NOW)
     chapa.faults.set({"webhook": "off", "callback": "off"})
     chapa.chapa.pay(at_chapa(chapa, payment))
     return payment

@@ -61,9 +61,9 @@ def test_a_payment_that_turns_up_meanwhile_is_settled(
     notify(payment.tx_ref)
     deliver()
     Delivery.objects.update(next_at=NOW + look)
-    PaymentFactory.create(id=payment.id, checkout_url="")
+    payment = PaymentFactory.create(id=payment.id, checkout_url="")
     chapa.faults.set({"webhook": "off", "callback": "off"})
-    open_checkout(payment_id=payment.id, at=NOW)
+    open_checkout(payment, at=NOW)
     chapa.chapa.pay(at_chapa(chapa, payment))
 
     deliver(look)

@@ -26,7 +26,7 @@ def test_the_command_asks_about_all_that_is_due_and_says_what_came_of_it(
 ) -> None:
     for _ in range(3):
         payment = PaymentFactory.create(checkout_url="")
-        open_checkout(payment_id=payment.id, at=NOW)
+        open_checkout(payment, at=NOW)
     said = StringIO()
 
     call_command("check_payments", stdout=said)
@@ -39,7 +39,7 @@ def test_the_command_asks_about_all_that_is_due_and_says_what_came_of_it(
 def test_the_command_says_what_it_left_because_chapa_is_away(chapa: RunningSandbox) -> None:
     for _ in range(4):
         payment = PaymentFactory.create(checkout_url="")
-        open_checkout(payment_id=payment.id, at=NOW)
+        open_checkout(payment, at=NOW)
     chapa.faults.set({"verify": "500"})
     said = StringIO()
 
@@ -54,7 +54,7 @@ def test_ctrl_c_ends_the_command_when_what_it_asked_is_answered_and_written(
 ) -> None:
     payments = [PaymentFactory.create(checkout_url="") for _ in range(2)]
     for payment in payments:
-        open_checkout(payment_id=payment.id, at=NOW)
+        open_checkout(payment, at=NOW)
     chapa.faults.set({"latency_s": 0.2})
 
     def press_ctrl_c() -> None:

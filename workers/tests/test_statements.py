@@ -161,7 +161,7 @@ def test_a_refusal_of_the_file_is_a_problem(finance: APIClient) -> None:
 
 def unpaid(chapa: RunningSandbox, count: int) -> None:
     for _ in range(count):
-        open_checkout(payment_id=PaymentFactory.create(checkout_url="").id, at=NOW)
+        open_checkout(PaymentFactory.create(checkout_url=""), at=NOW)
 
 
 @pytest.mark.django_db(transaction=True)
