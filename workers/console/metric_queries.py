@@ -163,14 +163,14 @@ _TRADE = (
     MetricQuery(
         ("days",),
         {
-            "guzo_statement_compared_seconds": "Seconds since Chapa's list was last compared, "
-            "any days of it, and as many as are once a week"
+            "guzo_statement_compared_seconds": "Seconds since Chapa's list was last compared "
+            "up to that week: any days of it, and as many as are once a week"
         },
         f"""select days, greatest(0, extract(epoch from %(now)s - max(finished_at)))
             from payments_statement
             join (values ('any', 0), ('many', {MOST_DAYS_BACK.days})) of_days(days, at_least)
                 on until - since >= at_least
-            where state = 'compared' group by 1""",  # noqa: S608
+            where state = 'compared' and until > finished_at::date - 7 group by 1""",  # noqa: S608
     ),
     MetricQuery(
         ("status",),

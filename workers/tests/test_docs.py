@@ -46,17 +46,20 @@ def test_every_hazard_is_told_once_with_its_proof() -> None:
     assert [number for number, *_, proof in rows if ".py::test_" not in proof] == []
 
 
-def test_a_hazard_says_which_of_its_proofs_only_the_crash_tests_run() -> None:
-    page = (PROJECT / "docs" / "hazards.md").read_text()
-    named = re.findall(r"`([\w/]+\.py)::test_\w+`( \(crash\))?", page)
+@pytest.mark.parametrize("page", ["hazards", "security"])
+def test_a_page_says_which_of_its_proofs_only_the_crash_tests_run(page: str) -> None:
+    text = (PROJECT / "docs" / f"{page}.md").read_text()
+    named = re.findall(r"`(?:[\w/]+\.py::)?(test_\w+)`( \(crash\))?", text)
     slow = {
-        file
-        for file, _ in named
-        if re.search(r"^pytestmark = .*mark\.crash", (PROJECT / file).read_text(), re.MULTILINE)
+        name
+        for room in ROOMS
+        for file in (PROJECT / room).rglob("test_*.py")
+        if re.search(r"^pytestmark = .*mark\.crash", code := file.read_text(), re.MULTILINE)
+        for name in re.findall(r"def (test_\w+)", code)
     }
 
-    assert slow
-    assert [file for file, told in named if file in slow and not told] == []
+    assert [name for name, told in named if name in slow and not told] == []
+    assert [name for name, told in named if told]
 
 
 def test_every_promise_of_security_names_its_proof() -> None:

@@ -13,6 +13,7 @@ from django_celery_beat.models import PeriodicTask
 from rest_framework.test import APIClient
 
 from bookings.tests.cast import client_of
+from core.days import today
 from core.ids import new_id
 from core.tests.factories import UserFactory
 from payments.chapa.sandbox.server import RunningSandbox
@@ -218,10 +219,11 @@ def test_beat_compares_many_days_too(chapa: RunningSandbox) -> None:
 def test_metrics_count_what_is_open_and_the_time_since_it_was_compared() -> None:
     a_difference()
     a_difference(resolved_at=NOW)
-    for since, hours in (("2026-05-01", 1), ("2026-03-05", 100)):
+    day = today(timezone.now())
+    for days, until, hours in ((3, day, 1), (60, day, 100), (60, day - timedelta(days=30), 0)):
         Statement.objects.create(
-            since=since,
-            until="2026-05-04",
+            since=until - timedelta(days=days),
+            until=until,
             mode="test",
             state="compared",
             started_at=NOW,

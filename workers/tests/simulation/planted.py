@@ -138,6 +138,11 @@ def take_what_came_back_for_sent(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(refunding, "write_progress", count_every_end)
 
 
+def misread_the_list(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What went back on both sides counts as gone at Chapa only."""
+    monkeypatch.setattr("payments.statement._same_status", lambda here, line: not line.is_gone)
+
+
 def forget_a_letter(monkeypatch: pytest.MonkeyPatch) -> None:
     """Nobody is told that a refund failed."""
     _change_ask(monkeypatch, mail_failed_refund, lambda event, context: None)
@@ -170,6 +175,7 @@ BUGS: Final[dict[str, Plant]] = {
         dedupe_on_seen,
         resubmit_unknown_refunds,
         take_what_came_back_for_sent,
+        misread_the_list,
         forget_a_letter,
         tell_of_every_order,
         forget_what_terms_give_back,

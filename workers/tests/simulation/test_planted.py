@@ -21,6 +21,7 @@ RECORDED: Final = {
     "dedupe_on_seen": (13, "webhooks_told"),
     "resubmit_unknown_refunds": (61, "refunds at Chapa for"),
     "take_what_came_back_for_sent": (13, "ledger_proven"),
+    "misread_the_list": (38, "refunded there"),
     "forget_a_letter": (103, "0 refund_failed letters"),
     "tell_of_every_order": (14, "2 refund_ordered letters"),
     "forget_what_terms_give_back": (12, "terms_give_back"),
