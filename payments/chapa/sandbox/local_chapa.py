@@ -220,10 +220,17 @@ class LocalChapa:
         end = RefundState(self.faults.of(refund.tx_ref).refund_end)
         return self._change_refund(refund, lambda newest: newest.move_on(at=self.now(), end=end))
 
+    def _is_all_back(self, transaction: Transaction) -> bool:
+        """Of one that is always told as less, that is all there is to send back."""
+        faults = self.faults.of(transaction.tx_ref)
+        told = claimed(transaction, faults.claim, faults.amount)
+        whole = min(transaction.amount, told.amount)
+        return is_all_back(whole, self.store.refunds(transaction))
+
     def _change_refund(self, refund: Refund, change: Callable[[Refund], Refund]) -> Refund:
         changed = self.store.change_refund(refund.ref_id, change)
         transaction = self.store.find(changed.tx_ref, changed.mode)
-        if transaction is not None and is_all_back(transaction, self.store.refunds(transaction)):
+        if transaction is not None and self._is_all_back(transaction):
             # Of two refunds that end at the same time both may see that all is back.
             with suppress(NotAllowed):
                 self.refund(transaction)

@@ -112,6 +112,6 @@ def left_of(transaction: Transaction, refunds: Iterable[Refund]) -> Decimal:
     return transaction.amount - sum(gone, Decimal(0))
 
 
-def is_all_back(transaction: Transaction, refunds: Iterable[Refund]) -> bool:
+def is_all_back(whole: Decimal, refunds: Iterable[Refund]) -> bool:
     back = (each.amount for each in refunds if each.state is RefundState.REFUNDED)
-    return sum(back, Decimal(0)) >= transaction.amount
+    return sum(back, Decimal(0)) >= whole

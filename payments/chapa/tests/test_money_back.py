@@ -62,6 +62,18 @@ def test_a_refund_is_taken_and_seen_to_its_end(account: Account, client: ChapaCl
     assert client.verify("gz-1").outcome is Outcome.REFUNDED
 
 
+def test_all_of_what_is_told_to_be_less_is_all_there_is(
+    account: Account, client: ChapaClient
+) -> None:
+    payment = account.paid()
+    account.chapa.faults.set_for("gz-1", {"claim": "amount"})
+
+    give_back(client, payment.reference, "50")
+    account.pass_time(REFUND_S)
+
+    assert client.verify("gz-1").outcome is Outcome.REFUNDED
+
+
 def test_a_refund_that_comes_back_is_reversed(account: Account, client: ChapaClient) -> None:
     account.chapa.faults.set({"refund_end": "reversed"})
     taken = give_back(client, account.paid().reference)
