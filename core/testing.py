@@ -37,24 +37,24 @@ declare
     name text;
     filled boolean;
 begin
-    perform set_config('session_replication_role', 'replica', true);
-    foreach name in array tables loop
-        execute 'select exists (select from ' || name || ')' into filled;
-        if filled then
+    begin
+        perform set_config('session_replication_role', 'replica', true);
+        foreach name in array tables loop
+            execute 'select exists (select from ' || name || ')' into filled;
+            if filled then
+                execute 'delete from ' || name;
+            end if;
+        end loop;
+    exception when insufficient_privilege then
+        foreach name in array tables loop
+            execute 'alter table ' || name || ' disable trigger user';
             execute 'delete from ' || name;
-        end if;
-    end loop;
-    update events_lane set owner_pid = null where owner_pid is not null;
-    update events_lanegroup set sleeping = false where sleeping;
-exception when insufficient_privilege then
-    foreach name in array tables loop
-        execute 'alter table ' || name || ' disable trigger user';
-        execute 'delete from ' || name;
-    end loop;
-    set constraints all immediate;
-    foreach name in array tables loop
-        execute 'alter table ' || name || ' enable trigger user';
-    end loop;
+        end loop;
+        set constraints all immediate;
+        foreach name in array tables loop
+            execute 'alter table ' || name || ' enable trigger user';
+        end loop;
+    end;
     update events_lane set owner_pid = null where owner_pid is not null;
     update events_lanegroup set sleeping = false where sleeping;
 end $$

@@ -183,8 +183,7 @@ def _give_time_to_pay(booking: Booking, at: datetime) -> None:
 
 
 def _is_exhausted(payments: list[status.Payment]) -> bool:
-    pending = status.Payment.Status.PENDING
-    goes_on = any(each.status == pending and not each.is_closed_early for each in payments)
+    goes_on = any(payment.awaits_money for payment in payments)
     return len(payments) >= MOST_PAYMENTS and not goes_on
 
 

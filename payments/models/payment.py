@@ -120,7 +120,11 @@ class Payment(models.Model):
         return self.status == states.PENDING and self.link_closed_at is not None
 
     @property
+    def awaits_money(self) -> bool:
+        """Whether money is wanted, and its page takes it or may still be opened."""
+        return self.status == states.PENDING and self.link_closed_at is None
+
+    @property
     def payable_url(self) -> str:
         """The checkout page while money is wanted there, otherwise nothing."""
-        wanted = self.status == states.PENDING and self.link_closed_at is None
-        return self.checkout_url if wanted else ""
+        return self.checkout_url if self.awaits_money else ""

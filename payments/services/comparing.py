@@ -12,7 +12,7 @@ from payments.services.statement import Clock, compare_days
 DAYS_BACK = timedelta(days=3)
 # Whoever disputes a payment does it weeks later.
 MOST_DAYS_BACK = timedelta(days=60)
-_WEEK = timedelta(days=7)
+WEEK = timedelta(days=7)
 
 
 def compare_latest_days(clock: Clock) -> Statement | None:
@@ -30,7 +30,7 @@ def compare_latest_days(clock: Clock) -> Statement | None:
 def compare_many_days(clock: Clock) -> Statement | None:
     """Compare `MOST_DAYS_BACK` days and today, as `compare_latest_days` does but once a week."""
     until = today(clock())
-    return _compare_once(until - MOST_DAYS_BACK, until, clock, done_after=until - _WEEK)
+    return _compare_once(until - MOST_DAYS_BACK, until, clock, done_after=until - WEEK)
 
 
 def _compare_once(since: date, until: date, clock: Clock, *, done_after: date) -> Statement | None:

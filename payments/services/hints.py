@@ -97,8 +97,7 @@ def hint_return(payment: Payment, *, arrives: bool, at: datetime) -> None:
     Whether they have just come from Chapa's, `arrives`, matters of a payment that was given up, or
     closed early: its page would ask for as long as it stands open.
     """
-    waits = payment.status == states.PENDING and not payment.is_closed_early
-    if arrives or waits:
+    if arrives or payment.awaits_money:
         receive_callback(tx_ref=payment.tx_ref, at=at)
 
 

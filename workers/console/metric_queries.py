@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from payments.services.comparing import MOST_DAYS_BACK
+from payments.services.comparing import MOST_DAYS_BACK, WEEK
 
 
 @dataclass(frozen=True)
@@ -170,7 +170,7 @@ _TRADE = (
             from payments_statement
             join (values ('any', 0), ('many', {MOST_DAYS_BACK.days})) of_days(days, at_least)
                 on until - since >= at_least
-            where state = 'compared' and until > finished_at::date - 7 group by 1""",  # noqa: S608
+            where state = 'compared' and until > finished_at::date - {WEEK.days} group by 1""",  # noqa: S608
     ),
     MetricQuery(
         ("status",),

@@ -17,14 +17,23 @@ ROOMS = ("core", "events", "payments", "bookings", "workers")
 
 
 @pytest.fixture(scope="module")
-def tests() -> set[str]:
-    """Return the names of all tests, each bare and behind its file."""
-    found = {
-        (str(page.relative_to(PROJECT)), name)
+def files() -> dict[str, str]:
+    """Return the code of each file of tests, by where it is."""
+    return {
+        str(file.relative_to(PROJECT)): file.read_text()
         for room in ROOMS
-        for page in (PROJECT / room).rglob("test_*.py")
-        for name in re.findall(r"def (test_\w+)", page.read_text())
+        for file in (PROJECT / room).rglob("test_*.py")
     }
+
+
+def named_in(code: str) -> list[str]:
+    return re.findall(r"def (test_\w+)", code)
+
+
+@pytest.fixture(scope="module")
+def tests(files: dict[str, str]) -> set[str]:
+    """Return the names of all tests, each bare and behind its file."""
+    found = {(file, name) for file, code in files.items() for name in named_in(code)}
     return {named for file, name in found for named in (name, f"{file}::{name}")}
 
 
@@ -47,15 +56,16 @@ def test_every_hazard_is_told_once_with_its_proof() -> None:
 
 
 @pytest.mark.parametrize("page", ["hazards", "security"])
-def test_a_page_says_which_of_its_proofs_only_the_crash_tests_run(page: str) -> None:
+def test_a_page_says_which_of_its_proofs_only_the_crash_tests_run(
+    page: str, files: dict[str, str]
+) -> None:
     text = (PROJECT / "docs" / f"{page}.md").read_text()
     named = re.findall(r"`(?:[\w/]+\.py::)?(test_\w+)`( \(crash\))?", text)
     slow = {
         name
-        for room in ROOMS
-        for file in (PROJECT / room).rglob("test_*.py")
-        if re.search(r"^pytestmark = .*mark\.crash", code := file.read_text(), re.MULTILINE)
-        for name in re.findall(r"def (test_\w+)", code)
+        for code in files.values()
+        if re.search(r"^pytestmark = .*mark\.crash", code, re.MULTILINE)
+        for name in named_in(code)
     }
 
     assert [name for name, told in named if name in slow and not told] == []
